@@ -98,13 +98,18 @@ func (m Message) Bool(field string) bool { return string(m[field]) == "true" }
 // Set puts v's JSON into a field. It panics where v has none.
 func (m Message) Set(field string, v any) { m[field] = marshal(v) }
 
-// User returns the sender: the name and roles of _jwt.
+// User returns the sender: the name and roles of _jwt, nobody if they cannot
+// be read.
 func (m Message) User() User {
-	var u User
-	if json.Unmarshal(m[FieldJWT], &u) != nil {
+	var claims Message // no struct: that would take "SUB", too
+	if json.Unmarshal(m[FieldJWT], &claims) != nil {
 		return User{}
 	}
-	return u
+	var roles []string
+	if raw, ok := claims["roles"]; ok && json.Unmarshal(raw, &roles) != nil {
+		return User{}
+	}
+	return User{claims.String("sub"), roles}
 }
 
 // marshal writes v as one line and leaves <, > and & as they are.

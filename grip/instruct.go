@@ -10,9 +10,8 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 )
 
 // InstructType is the media type of instructions in a body.
@@ -47,12 +46,6 @@ type Channel struct {
 	PrevID string `json:"prev-id,omitempty"`
 }
 
-// KeepAlive is what to send on a stream that is otherwise silent.
-type KeepAlive struct {
-	Content string        `json:"content"`
-	Timeout time.Duration `json:"-"` // whole seconds, at least one
-}
-
 // Response is what the client gets, of a JSON instruct.
 type Response struct {
 	Code   int               `json:"code,omitempty"` // 200 if zero
@@ -60,10 +53,55 @@ type Response struct {
 	Body   string            `json:"body,omitempty"`
 }
 
+// UnmarshalJSON reads headers as an object or a list of pairs, and a body as
+// text or base64.
+func (r *Response) UnmarshalJSON(b []byte) error {
+	type plain Response
+	j := struct {
+		*plain
+		Header  json.RawMessage `json:"headers"`
+		BodyBin *string         `json:"body-bin"`
+	}{plain: (*plain)(r)}
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	if j.BodyBin != nil {
+		var err error
+		if r.Body, err = decode64(*j.BodyBin); err != nil {
+			return err
+		}
+	}
+	if r.Code != 0 && (r.Code < 200 || r.Code > 999) {
+		return fmt.Errorf("grip: response code %d, want 200 to 999", r.Code)
+	}
+	if len(j.Header) == 0 {
+		return nil
+	}
+	if j.Header[0] != '[' {
+		return json.Unmarshal(j.Header, &r.Header)
+	}
+	var pairs [][]string
+	if err := json.Unmarshal(j.Header, &pairs); err != nil {
+		return err
+	}
+	r.Header = map[string]string{}
+	for _, pair := range pairs {
+		if len(pair) != 2 {
+			return fmt.Errorf("grip: response header %q, want a name and a value", pair)
+		}
+		name, value := pair[0], pair[1]
+		if first, again := r.Header[name]; again {
+			value = first + ", " + value
+		}
+		r.Header[name] = value
+	}
+	return nil
+}
+
 // IsInstruct tells whether a response asks for the edge: by its media type, or
 // by any header of the protocol.
 func IsInstruct(h http.Header) bool {
-	if isJSON(h) {
+	if IsJSON(h) {
 		return true
 	}
 	for name := range h {
@@ -77,7 +115,7 @@ func IsInstruct(h http.Header) bool {
 // ParseInstruct reads the instructions of a response for which [IsInstruct].
 // Its body matters for a JSON instruct alone.
 func ParseInstruct(status int, h http.Header, body []byte) (Instruct, error) {
-	if !isJSON(h) {
+	if !IsJSON(h) {
 		hold, err := parseHeader(h)
 		return Instruct{Hold: hold}, err
 	}
@@ -94,16 +132,22 @@ func ParseInstruct(status int, h http.Header, body []byte) (Instruct, error) {
 	return in, check(in.Hold)
 }
 
-func isJSON(h http.Header) bool {
+// IsJSON tells whether a response is a JSON instruct, by its media type.
+func IsJSON(h http.Header) bool {
 	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	return t == InstructType
 }
 
 func check(h *Hold) error {
-	if h == nil || h.Mode == ModeStream || h.Mode == ModeResponse {
+	switch {
+	case h == nil:
 		return nil
+	case h.Mode != ModeStream && h.Mode != ModeResponse:
+		return fmt.Errorf("grip: hold mode %q, want %q or %q", h.Mode, ModeStream, ModeResponse)
+	case slices.ContainsFunc(h.Channels, func(c Channel) bool { return c.Name == "" }):
+		return errors.New("grip: a channel without a name")
 	}
-	return fmt.Errorf("grip: hold mode %q, want %q or %q", h.Mode, ModeStream, ModeResponse)
+	return nil
 }
 
 func parseHeader(h http.Header) (*Hold, error) {
@@ -149,86 +193,4 @@ func parseParams(s string) (value string, params map[string]string) {
 		params[strings.TrimSpace(name)] = strings.TrimSpace(v)
 	}
 	return strings.TrimSpace(f[0]), params
-}
-
-// parseKeepAlive reads Grip-Keep-Alive, whose data may end in spaces.
-func parseKeepAlive(s string) (*KeepAlive, error) {
-	content, rest, _ := strings.Cut(s, ";")
-	_, params := parseParams(";" + rest)
-	k := &KeepAlive{Content: content, Timeout: 55 * time.Second}
-	if v, ok := params["timeout"]; ok {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("grip: keep-alive timeout %q, want seconds", v)
-		}
-		k.Timeout = max(time.Duration(n)*time.Second, time.Second)
-	}
-	var err error
-	switch params["format"] {
-	case "", "raw":
-	case "cstring":
-		k.Content, err = unescape(content)
-	case "base64":
-		k.Content, err = decode64(content)
-	default:
-		err = fmt.Errorf("grip: keep-alive format %q, want raw, cstring or base64", params["format"])
-	}
-	return k, err
-}
-
-// unescape reads \\, \r, \n and \xHH.
-func unescape(s string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch {
-		case i < len(s) && s[i] == '\\':
-			b.WriteByte('\\')
-		case i < len(s) && s[i] == 'r':
-			b.WriteByte('\r')
-		case i < len(s) && s[i] == 'n':
-			b.WriteByte('\n')
-		case i+2 < len(s) && s[i] == 'x':
-			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
-			if err != nil {
-				return "", fmt.Errorf("grip: keep-alive escape \\%s", s[i:i+3])
-			}
-			b.WriteByte(byte(n))
-			i += 2
-		default:
-			return "", errors.New(`grip: keep-alive escape, want \\ \r \n or \xHH`)
-		}
-	}
-	return b.String(), nil
-}
-
-type keepAliveJSON struct {
-	Content    string `json:"content,omitempty"`
-	ContentBin string `json:"content-bin,omitempty"`
-	Timeout    int64  `json:"timeout"`
-}
-
-// MarshalJSON writes the time-out in seconds.
-func (k KeepAlive) MarshalJSON() ([]byte, error) {
-	return json.Marshal(keepAliveJSON{Content: k.Content, Timeout: int64(k.Timeout / time.Second)})
-}
-
-// UnmarshalJSON reads content or content-bin, and the time-out in seconds.
-func (k *KeepAlive) UnmarshalJSON(b []byte) error {
-	j := keepAliveJSON{Timeout: 55}
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	k.Content = j.Content
-	k.Timeout = max(time.Duration(j.Timeout)*time.Second, time.Second)
-	if j.ContentBin != "" {
-		var err error
-		k.Content, err = decode64(j.ContentBin)
-		return err
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Actions of an item on a held stream.
@@ -108,8 +109,14 @@ func FormatItems(items ...Item) []byte {
 	for _, item := range items {
 		j := itemJSON{Channel: item.Channel, ID: item.ID, Formats: &formatJSON{}}
 		if s := item.Stream; s != nil {
+			j.Formats.Stream = &streamJSON{Action: s.Action}
 			content := string(s.Content)
-			j.Formats.Stream = &streamJSON{Content: &content, Action: s.Action}
+			if utf8.ValidString(content) {
+				j.Formats.Stream.Content = &content
+			} else {
+				content = base64.StdEncoding.EncodeToString(s.Content)
+				j.Formats.Stream.ContentBin = &content
+			}
 		}
 		req.Items = append(req.Items, j)
 	}

@@ -2,8 +2,10 @@ package grip
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -28,20 +30,26 @@ type Key struct {
 	verify any
 }
 
-// ParseKey reads a key as it is configured: plain text, base64:<bytes>, or
+// ParseKey reads a key as it is configured: plain text, PEM, base64:<bytes>, or
 // file:<path> of a file that has PEM, else hex. Shared secrets need 32 bytes.
 func ParseKey(s string) (Key, error) {
-	secret := []byte(s)
-	var err error
 	if path, ok := strings.CutPrefix(s, "file:"); ok {
 		return readKey(path)
-	} else if text, ok := strings.CutPrefix(s, "base64:"); ok {
+	}
+	secret := []byte(s)
+	if text, ok := strings.CutPrefix(s, "base64:"); ok {
+		var err error
 		if secret, err = base64.StdEncoding.DecodeString(text); err != nil {
 			return Key{}, errors.New("grip: key: what follows base64: is not base64")
 		}
 	}
+	if isPEM(secret) { // a public one must not become a secret
+		return parsePEM(secret)
+	}
 	return SecretKey(secret)
 }
+
+func isPEM(b []byte) bool { return bytes.Contains(b, []byte("-----BEGIN")) }
 
 // SecretKey returns the key that a shared secret is, for HS256.
 func SecretKey(secret []byte) (Key, error) {
@@ -56,7 +64,7 @@ func readKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("grip: key: %w", err)
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("-----BEGIN")) {
+	if isPEM(b) {
 		return parsePEM(b)
 	}
 	secret, err := hex.DecodeString(string(bytes.TrimSpace(b)))
@@ -66,49 +74,51 @@ func readKey(path string) (Key, error) {
 	return SecretKey(secret)
 }
 
+// parsePEM reads the first key in b, which other things may come before.
 func parsePEM(b []byte) (Key, error) {
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return Key{}, errors.New("grip: key: broken PEM")
-	}
-	var key any
-	for _, parse := range []func([]byte) (any, error){
-		x509.ParsePKCS8PrivateKey,
-		x509.ParsePKIXPublicKey,
-		func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
-		func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
-	} {
-		k, err := parse(block.Bytes)
-		if err == nil {
-			key = k
-			break
+	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
+		for _, parse := range []func([]byte) (any, error){
+			x509.ParsePKCS8PrivateKey,
+			x509.ParsePKIXPublicKey,
+			func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
+			func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
+			func(der []byte) (any, error) { return x509.ParsePKCS1PublicKey(der) },
+		} {
+			if key, err := parse(block.Bytes); err == nil {
+				return newKey(key)
+			}
 		}
 	}
-	switch k := key.(type) {
-	case *ecdsa.PrivateKey:
-		return Key{ecAlg(&k.PublicKey), k, &k.PublicKey}, nil
-	case *ecdsa.PublicKey:
-		return Key{ecAlg(k), nil, k}, nil
-	case *rsa.PrivateKey:
-		return Key{jose.RS256, k, &k.PublicKey}, nil
-	case *rsa.PublicKey:
-		return Key{jose.RS256, nil, k}, nil
-	case ed25519.PrivateKey:
-		return Key{jose.EdDSA, k, k.Public()}, nil
-	case ed25519.PublicKey:
-		return Key{jose.EdDSA, nil, k}, nil
-	}
-	return Key{}, errors.New("grip: key: want an EC, RSA or Ed25519 key in PEM")
+	return Key{}, errKey
 }
 
-func ecAlg(k *ecdsa.PublicKey) jose.SignatureAlgorithm {
-	switch k.Curve.Params().BitSize {
-	case 384:
-		return jose.ES384
-	case 521:
-		return jose.ES512
+var errKey = errors.New("grip: key: want P-256, P-384, P-521, Ed25519, or RSA of at least 2,048 bits, in PEM without a password")
+
+// newKey returns the key that x509 has parsed, for the algorithm that it is for.
+func newKey(private any) (Key, error) {
+	public := private
+	if signer, ok := private.(crypto.Signer); ok {
+		public = signer.Public()
+	} else {
+		private = nil
 	}
-	return jose.ES256
+	alg := jose.SignatureAlgorithm("")
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		alg = map[elliptic.Curve]jose.SignatureAlgorithm{
+			elliptic.P256(): jose.ES256, elliptic.P384(): jose.ES384, elliptic.P521(): jose.ES512,
+		}[k.Curve]
+	case *rsa.PublicKey:
+		if k.N.BitLen() >= 2048 {
+			alg = jose.RS256
+		}
+	case ed25519.PublicKey:
+		alg = jose.EdDSA
+	}
+	if alg == "" {
+		return Key{}, errKey
+	}
+	return Key{alg, private, public}, nil
 }
 
 // IsZero tells whether no key was configured.
@@ -120,8 +130,11 @@ func (k Key) Algorithm() jose.SignatureAlgorithm { return k.alg }
 // Verifier returns what checks signatures, for a JOSE library.
 func (k Key) Verifier() any { return k.verify }
 
-// ID returns a short name for the key that tells nothing about it.
+// ID returns a short name for the key that tells nothing about it, "" for none.
 func (k Key) ID() string {
+	if k.IsZero() {
+		return ""
+	}
 	var b []byte
 	if secret, ok := k.verify.([]byte); ok {
 		b = secret
@@ -131,6 +144,12 @@ func (k Key) ID() string {
 	sum := sha256.Sum256(append([]byte("ebb key id\x00"), b...))
 	return hex.EncodeToString(sum[:4])
 }
+
+// String returns the ID: a key that is printed tells nothing.
+func (k Key) String() string { return k.ID() }
+
+// GoString returns the ID.
+func (k Key) GoString() string { return k.ID() }
 
 // Secret returns the bytes of a shared secret, nil of any other key.
 func (k Key) Secret() []byte {

@@ -67,8 +67,8 @@ func (k Key) Authorize(r *http.Request, now time.Time) error {
 	if _, password, ok := r.BasicAuth(); ok {
 		return k.opaque(password)
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return ErrUnauthorized
 	}
 	if k.opaque(token) == nil {
