@@ -1,0 +1,148 @@
+package connector
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ebb-events/ebb"
+)
+
+// Why a reply is put aside.
+const (
+	noValue      = "tombstone"     // a record without a value
+	empty        = "empty"         // nothing in it
+	noJSON       = "no-json"       // not JSON
+	noObject     = "no-object"     // JSON, but no object
+	tooDeep      = "too-deep"      // nested deeper than any reader takes
+	noRecipient  = "no-recipient"  // no _jwt, or no sub in it
+	badRecipient = "bad-recipient" // a sub that can be nobody's name
+)
+
+// reply is what must be known of one, and what of it may be seen.
+// Values are as they were written; nil if there are none.
+type reply struct {
+	sub, subscriptions, name []byte
+	kept                     [len(kept)][]byte
+	payload                  []byte // one line, without what is secret
+}
+
+// kept are the fields that a placeholder takes along.
+var kept = [...]string{
+	ebb.FieldID, ebb.FieldType, ebb.FieldCorr, ebb.FieldCommand, ebb.FieldSeq,
+	ebb.FieldOutcome, ebb.FieldError, ebb.FieldStatusCode,
+}
+
+// maxKept is the longest value that a placeholder takes along.
+const maxKept = 256
+
+var (
+	keptOutcome = slices.Index(kept[:], ebb.FieldOutcome)
+	keptError   = slices.Index(kept[:], ebb.FieldError)
+)
+
+// parse reads a reply's value, or says why it cannot be carried.
+func parse(value []byte, nameField string) (reply, string) {
+	switch {
+	case value == nil:
+		return reply{}, noValue
+	case len(value) == 0:
+		return reply{}, empty
+	}
+	s := scanner{in: value, out: make([]byte, 0, len(value)), nameField: nameField}
+	if reason := s.message(); reason != "" {
+		return reply{}, reason
+	}
+	s.payload = s.out
+	return s.reply, ""
+}
+
+// applied tells whether a reply is of interest to more than the sender. The
+// elder Java family has no _outcome.
+func (r *reply) applied() bool {
+	outcome, _ := unquote(r.kept[keptOutcome])
+	return string(r.kept[keptError]) != "true" &&
+		(r.kept[keptOutcome] == nil || outcome == string(ebb.Applied))
+}
+
+// recipients returns who hears a reply, each once, in byte order. Nobody is no
+// reason to put it aside where all are excluded.
+func (r *reply) recipients(excluded map[ebb.Username]bool) (users []ebb.Username, reason string) {
+	if len(r.sub) == 0 {
+		return nil, noRecipient
+	}
+	sender, ok := unquote(r.sub)
+	if !ok || !validUser(sender) {
+		return nil, badRecipient
+	}
+	users = append(users, sender)
+	if r.applied() && len(r.subscriptions) > 0 {
+		users = append(users, subscribers(r.subscriptions)...)
+		slices.Sort(users)
+		users = slices.Compact(users)
+	}
+	if len(excluded) > 0 {
+		users = slices.DeleteFunc(users, func(user ebb.Username) bool { return excluded[user] })
+	}
+	return users, ""
+}
+
+// subscribers reads _subscriptions: a list of names, or of objects with a sub.
+// What can be nobody's name is passed over.
+func subscribers(raw []byte) (users []ebb.Username) {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	for _, one := range list {
+		if one[0] == '{' {
+			var object map[string]json.RawMessage // not a struct: that would take "SUB", too
+			if json.Unmarshal(one, &object) != nil {
+				continue
+			}
+			one = object["sub"]
+		}
+		if user, ok := unquote(one); ok && validUser(user) {
+			users = append(users, user)
+		}
+	}
+	return users
+}
+
+// validUser tells whether name can be a user's. Reading JSON turns what is no
+// character into U+FFFD, so that one would be the name of many.
+func validUser(name string) bool {
+	return len(name) >= 1 && len(name) <= 256 && !strings.ContainsFunc(name, func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsControl(r)
+	})
+}
+
+// placeholder stands for a payload that is too large.
+func (r *reply) placeholder() []byte {
+	b := []byte("{")
+	for i, field := range kept {
+		if raw := r.kept[i]; len(raw) > 0 && len(raw) <= maxKept && raw[0] != '{' && raw[0] != '[' {
+			b = append(strconv.AppendQuote(b, field), ':')
+			b = append(append(b, raw...), ',')
+		}
+	}
+	b = append(b, `"_truncated":true,"reason":"too large","size":`...)
+	return append(strconv.AppendInt(b, int64(len(r.payload)), 10), '}')
+}
+
+// unquote returns the string that raw is in JSON, if it is one.
+func unquote(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
+}
