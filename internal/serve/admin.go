@@ -1,0 +1,73 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Admin answers what operators and orchestrators ask: /metrics, /healthz,
+// /readyz and /debug/pprof/. It is for a listener of its own, which the public
+// cannot reach.
+type Admin struct {
+	Metrics
+	mux http.ServeMux
+
+	mu     sync.Mutex
+	checks []check
+}
+
+type check struct {
+	name  string
+	ready func() error
+}
+
+// NewAdmin returns an Admin that is ready until a check says otherwise.
+func NewAdmin() *Admin {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a := &Admin{Metrics: Metrics{registry}}
+	a.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	a.mux.HandleFunc("GET /readyz", a.readyz)
+	a.mux.HandleFunc("/debug/pprof/", pprof.Index)
+	a.mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	a.mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	a.mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	a.mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return a
+}
+
+// Check adds what must be ready: a func that returns why it is not, or nil. A
+// context's Err is one, for a process that is about to end.
+func (a *Admin) Check(name string, ready func() error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.checks = append(a.checks, check{name, ready})
+}
+
+// ServeHTTP answers a request.
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
+	a.mu.Lock()
+	checks := a.checks[:len(a.checks):len(a.checks)]
+	a.mu.Unlock()
+	var reasons strings.Builder
+	for _, c := range checks {
+		if err := c.ready(); err != nil {
+			fmt.Fprintf(&reasons, "%s: %v\n", c.name, err)
+		}
+	}
+	if reasons.Len() > 0 {
+		http.Error(w, strings.TrimSuffix(reasons.String(), "\n"), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}

@@ -1,0 +1,107 @@
+// Package serve runs what listens: parts that start and stop together, HTTP
+// servers that end without hurting who they serve, the admin listener, metrics
+// and logs.
+//
+// A server that is told to end goes on listening until its held streams have
+// gone: one browser closes an event stream for good when a reconnect is
+// refused.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// Limits of every server. Nothing limits how long an answer takes: streams.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+
+	defaultGrace = 3 * time.Second
+	lastGrace    = time.Second // for requests, however long the streams took
+)
+
+// Server is an HTTP handler and the manner of its ending.
+type Server struct {
+	Handler http.Handler
+
+	// Drain ends held streams within grace, and returns when the last has gone
+	// or ctx has ended. Meanwhile the server goes on listening. May be nil.
+	Drain func(ctx context.Context, grace time.Duration) error
+
+	Grace time.Duration // for streams and open requests to end; 3 s if zero
+	Log   *slog.Logger  // silent if nil
+}
+
+// Run serves on ln, which it closes, until ctx ends. Then it drains, lets open
+// requests finish, and cuts off what is left: a second after the grace at the
+// latest.
+func (s Server) Run(ctx context.Context, ln net.Listener) error {
+	if s.Grace == 0 {
+		s.Grace = defaultGrace
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	srv := &http.Server{
+		Handler:           s.Handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+
+	select {
+	case err := <-ended:
+		srv.Close()
+		return err
+	case <-ctx.Done():
+	}
+	ctx = context.WithoutCancel(ctx)
+	over := time.Now().Add(s.Grace)
+	if s.Drain != nil {
+		srv.SetKeepAlivesEnabled(false)
+		drain, cancel := context.WithDeadline(ctx, over)
+		defer cancel()
+		if err := s.Drain(drain, s.Grace); err != nil {
+			s.Log.Warn("draining did not end", "grace", s.Grace, "error", err)
+		}
+	}
+	shut, cancel := context.WithTimeout(ctx, max(time.Until(over), lastGrace))
+	defer cancel()
+	if err := srv.Shutdown(shut); err != nil {
+		s.Log.Warn("cutting off open requests", "error", err)
+		srv.Close() // its error is about connections that nobody wants any more
+	}
+	<-ended
+	return nil
+}
+
+// Listen listens on addr, which was given with flag.
+func Listen(addr, flag string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use (%s); choose another or stop what listens there", addr, flag)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %q (%s): %w", addr, flag, cause(err))
+	}
+	return ln, nil
+}
+
+// cause leaves out what Listen says itself.
+func cause(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
