@@ -12,6 +12,7 @@ type Batch struct {
 	Partition int32
 	Start     int64   // the oldest offset that the log still has
 	High      int64   // the high watermark: one more than the newest offset
+	Epoch     int32   // the leader's now, -1 if unknown
 	Entries   []Entry // in order
 	Next      int64   // the offset to read next; all below it have been handed over
 }

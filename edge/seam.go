@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"time"
 
 	"github.com/ebb-events/ebb/channel"
 )
@@ -15,9 +16,10 @@ type Log interface {
 	Tail(ctx context.Context, handle func(channel.Batch)) error
 
 	// Read hands over the entries of a partition with offsets from from, up to
-	// and without to, until handle returns false. It ends early where the log
-	// does.
-	Read(ctx context.Context, partition int32, from, to int64, handle func(channel.Entry) bool) error
+	// and without to, until handle returns false. Before them come those of the
+	// time warm before from. It ends early where the log does, and fails where
+	// from is no longer in it.
+	Read(ctx context.Context, partition int32, from, to int64, warm time.Duration, handle func(channel.Entry) bool) error
 
 	// Bounds asks the leader of a partition where its log and an epoch end.
 	Bounds(ctx context.Context, partition, epoch int32) (channel.Bounds, error)

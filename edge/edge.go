@@ -1,0 +1,239 @@
+// Package edge holds the streams of browsers, as Pushpin and Fastly Fanout do:
+// it proxies a request to its origin, and where the answer says so it keeps the
+// response open and sends what is published on the channel.
+//
+// Beyond them, everything it sends comes out of the channel log and has a
+// cursor for an id. A stream is a position in that log: cut at any byte, it
+// goes on at any edge exactly behind its cursor, or says ebb.reset first.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/grip"
+)
+
+// Config says whose streams to hold.
+type Config struct {
+	Log       Log       // required
+	Publisher Publisher // required
+	Origin    *url.URL  // required: what requests are proxied to
+
+	GripKey    grip.Key // required: signs requests to the origin
+	GripIssuer string   // "ebb" if empty
+	PublishKey grip.Key // who has it may publish; nobody if zero
+
+	Window int64         // bytes of the recent log to keep in memory; 256 MiB if zero
+	Scan   int64         // bytes of the log to read for one stream that is behind; 64 MiB if zero
+	Lanes  int           // reads of the log beyond the window at a time; 4 if zero
+	Wait   time.Duration // how long the origin may take to answer a stream; 5 s if zero
+
+	Logger    *slog.Logger      // silent if nil
+	Metrics   Metrics           // none if zero
+	Transport http.RoundTripper // to the origin; net/http's, without redirects and proxies, if nil
+}
+
+// Metrics is told what happens. Any func may be nil.
+type Metrics struct {
+	Opened    func()                            // a stream is held
+	Closed    func(reason string)               // and no more
+	Delivered func(events, bytes int)           // written to a stream's buffer
+	Age       func(time.Duration)               // of an event, from the broker's time to the stream
+	Replayed  func(events int)                  // read from beyond the window
+	Reset     func(reason string)               // a gap was announced
+	Lag       func(partition int32, lag int64)  // records not yet seen here
+	Published func(items int)                   // durable items
+	Window    func(bytes int64)                 // what the window takes
+	Refused   func(status int)                  // publish requests
+	Origin    func(status int, d time.Duration) // set-up answers; 0 for none
+	Copies    func()                            // repeats in the log, removed
+}
+
+// Edge holds streams. It is an [http.Handler] for them; [Edge.Control] is the
+// one for publishers.
+type Edge struct {
+	cfg   Config
+	proxy *httputil.ReverseProxy
+	lanes chan struct{} // reads beyond the window under way
+	asks  chan struct{} // questions to leaders under way
+
+	tail  atomic.Pointer[tail] // nil until the log was read up to its end
+	ready chan struct{}        // closed when tail is first set
+
+	mu       sync.Mutex
+	streams  map[*stream]struct{}
+	draining bool
+	gone     chan struct{} // closed when draining and the last stream has gone
+}
+
+// New returns an edge, or says what is wrong with cfg.
+func New(cfg Config) (*Edge, error) {
+	switch {
+	case cfg.Log == nil || cfg.Publisher == nil || cfg.Origin == nil:
+		return nil, errors.New("edge: Log, Publisher and Origin are required")
+	case cfg.GripKey.IsZero():
+		return nil, errors.New("edge: GripKey is required, or the origin cannot tell that we are its edge")
+	case (cfg.Origin.Scheme != "http" && cfg.Origin.Scheme != "https") || cfg.Origin.Host == "":
+		return nil, fmt.Errorf("edge: origin %q, want http://host:port or https://host:port", cfg.Origin.Redacted())
+	}
+	if cfg.GripIssuer == "" {
+		cfg.GripIssuer = "ebb"
+	}
+	if cfg.Window == 0 {
+		cfg.Window = 256 << 20
+	}
+	if cfg.Scan == 0 {
+		cfg.Scan = 64 << 20
+	}
+	if cfg.Lanes == 0 {
+		cfg.Lanes = 4
+	}
+	if cfg.Wait == 0 {
+		cfg.Wait = 5 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Edge{
+		cfg:     cfg,
+		lanes:   make(chan struct{}, cfg.Lanes),
+		asks:    make(chan struct{}, 16*cfg.Lanes),
+		ready:   make(chan struct{}),
+		streams: map[*stream]struct{}{},
+		gone:    make(chan struct{}),
+	}
+	e.proxy = e.newProxy()
+	return e, nil
+}
+
+// Run reads the channel log until ctx ends. It waits for a log that is away.
+func (e *Edge) Run(ctx context.Context) error {
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for s := range e.streams {
+			s.end("stopped")
+		}
+	}()
+	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
+		t := newTail(e)
+		began := time.Now()
+		err := e.cfg.Log.Tail(ctx, t.apply)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > time.Minute {
+			wait = time.Second
+		}
+		e.cfg.Logger.Warn("reading the channel log anew", "part", "edge", "cause", err, "in", wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		}
+	}
+}
+
+// swap puts a tail into use that was read up to the end of the log. Streams
+// find out whether they can go on where they are.
+func (e *Edge) swap(t *tail) {
+	first := e.tail.Swap(t) == nil
+	if first {
+		close(e.ready)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.streams {
+		s.holder.Wake()
+	}
+}
+
+// Ready is nil once the log was read up to its end.
+func (e *Edge) Ready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.draining:
+		return errors.New("draining")
+	case e.tail.Load() == nil:
+		return errors.New("reading the channel log")
+	}
+	return nil
+}
+
+// Streams returns how many are held.
+func (e *Edge) Streams() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.streams)
+}
+
+// Drain ends all streams, each at a moment of its own within grace, so that
+// browsers do not all come back at once. New ones are sent away with a time to
+// come back. It returns when the last has gone, or with ctx's error.
+func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
+	e.mu.Lock()
+	if !e.draining {
+		e.draining = true
+		if len(e.streams) == 0 {
+			close(e.gone)
+		}
+		for s := range e.streams {
+			time.AfterFunc(rand.N(grace*3/4+1), func() { s.end(reasonDraining) })
+		}
+	}
+	e.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.gone:
+		return nil
+	}
+}
+
+func (e *Edge) add(s *stream) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return false
+	}
+	e.streams[s] = struct{}{}
+	call(e.cfg.Metrics.Opened)
+	return true
+}
+
+func (e *Edge) remove(s *stream, reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.streams, s)
+	if e.draining && len(e.streams) == 0 {
+		close(e.gone)
+	}
+	call1(e.cfg.Metrics.Closed, reason)
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+func call1[A any](f func(A), a A) {
+	if f != nil {
+		f(a)
+	}
+}
+
+// partition returns where a channel lies in a log.
+func partition(l channel.Log, name string) int32 { return channel.Partition(name, l.Partitions) }
