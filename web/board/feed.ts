@@ -1,0 +1,52 @@
+import type { Client, StreamEvent } from '../src/index.js'
+import { parseReply } from '../src/message.js'
+
+/** Row is an event of the stream as the page shows it. */
+export interface Row {
+  key: number
+  time: Date
+  /** outcome is a reply's, or the name of an event that is Ebb's own. */
+  outcome: string
+  command: string
+  type: string
+  seq?: number
+  corr?: string
+  bad: boolean
+}
+
+const most = 50 // rows
+
+/** Feed keeps the last events of a stream, the newest first. */
+export class Feed {
+  rows: readonly Row[] = []
+  #count = 0
+  #changed = new Set<() => void>()
+
+  constructor(client: Client) {
+    client.listen({ event: (event) => this.#add(event) })
+  }
+
+  subscribe = (changed: () => void): (() => void) => {
+    this.#changed.add(changed)
+    return () => void this.#changed.delete(changed)
+  }
+
+  #add(event: StreamEvent): void {
+    if (event.name === 'ebb.mark') return // a heartbeat would push out what people did
+    this.rows = [{ key: this.#count++, time: new Date(), ...describe(event) }, ...this.rows].slice(0, most)
+    for (const changed of [...this.#changed]) changed()
+  }
+}
+
+function describe({ name, data }: StreamEvent): Omit<Row, 'key' | 'time'> {
+  const reply = name === 'message' && parseReply(data)
+  if (!reply) return { outcome: name, command: '', type: '', bad: name === 'ebb.reset' }
+  return {
+    outcome: reply._outcome ?? '',
+    command: reply._command ?? '',
+    type: reply._type,
+    seq: reply._seq,
+    corr: reply._corr,
+    bad: reply._error === true,
+  }
+}

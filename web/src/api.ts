@@ -1,0 +1,63 @@
+import { problem } from './problem.js'
+
+/** Token returns the bearer token, or null when the user is logged out. */
+export type Token = () => string | null | Promise<string | null>
+
+/** Unauthenticated is thrown where there is no token to send. */
+export class Unauthenticated extends Error {
+  override name = 'Unauthenticated'
+}
+
+/** Api speaks HTTP with the gateway: with a token, or else with cookies. */
+export class Api {
+  readonly base: string
+
+  constructor(
+    base: string,
+    private readonly token?: Token,
+  ) {
+    this.base = base.replace(/\/+$/, '')
+  }
+
+  /** request answers a response that is ok, or throws a ProblemError. */
+  async request(method: string, path: string, init: { body?: string; signal?: AbortSignal } = {}): Promise<Response> {
+    const headers: Record<string, string> = {}
+    if (init.body !== undefined) headers['Content-Type'] = 'application/json'
+    if (this.token) {
+      const token = await this.token()
+      if (token === null) throw new Unauthenticated('there is no token')
+      headers.Authorization = `Bearer ${token}`
+    }
+    const response = await fetch(this.base + path, {
+      method,
+      headers,
+      credentials: this.token ? 'omit' : 'include',
+      cache: 'no-store',
+      ...init,
+    })
+    if (!response.ok) throw await problem(response)
+    return response
+  }
+
+  /** ticket returns the URL at which a stream from a cursor on is held. */
+  async ticket(cursor: string, signal: AbortSignal): Promise<string> {
+    const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : ''
+    const response = await this.request('POST', `/sse${query}`, { signal })
+    const { url } = (await response.json()) as { url: string }
+    return new URL(url, response.url || undefined).href
+  }
+}
+
+/** resource turns `<app>/<type>` or `<app>/<type>/<id>` into an URL's path. */
+export function resource(path: string, segments: 2 | 3): string {
+  const parts = path.split('/')
+  if (parts.length !== segments || parts.some((part) => /^\.{0,2}$/.test(part))) {
+    throw new TypeError(`ebb: ${JSON.stringify(path)} is not ${segments} segments`)
+  }
+  return parts.map((part) => `/${encodeURIComponent(part)}`).join('')
+}
+
+/** typeOf is the _type of the instances under `<app>/<type>`. */
+export function typeOf(path: string): string {
+  return path.split('/').slice(0, 2).join('-')
+}

@@ -1,0 +1,87 @@
+/** State is what is known of an instance, and the fields every one has. */
+export interface State {
+  _id: string
+  /** _type is `<app>-<type>`. */
+  _type: string
+  /** _seq is the number of the instance's last event. */
+  _seq: number
+  _deleted?: boolean
+  [field: string]: unknown
+}
+
+/** Outcome says how a command went. */
+export type Outcome =
+  | 'applied'
+  | 'unchanged'
+  | 'duplicate'
+  | 'rejected'
+  | 'stale'
+  | 'unknown'
+  | 'forbidden'
+  | 'failed'
+
+/** Complaint says what is wrong with one place of a command. */
+export interface Complaint {
+  /** location is a JSON pointer into the command. */
+  location: string
+  code?: string
+  message?: string
+}
+
+/** Reply is a command's answer: the new state, or with _error what is wrong. */
+export interface Reply {
+  _id: string
+  _type: string
+  _corr: string
+  _command?: string
+  _seq?: number
+  _outcome?: Outcome
+  _error?: boolean
+  _statusCode?: number
+  _deleted?: boolean
+  /** _truncated says that the state is too large for the stream: get it. */
+  _truncated?: boolean
+  errors?: Complaint[]
+  [field: string]: unknown
+}
+
+/** Command asks an instance for something; _corr is set where it is left out. */
+export interface Command {
+  _command: string
+  _corr?: string
+  /** _seq, if given, must be the instance's, or the command is stale. */
+  _seq?: number
+  [field: string]: unknown
+}
+
+/** StreamEvent is an event of the stream, an application's or Ebb's own. */
+export interface StreamEvent {
+  /** name is `message`, one the application gave, or begins with `ebb.`. */
+  name: string
+  data: string
+}
+
+/** Reset tells of a gap: the application must read its state again. */
+export interface Reset {
+  reason?: string
+  from?: number
+  to?: number
+}
+
+/** parseReply reads an event's data, or returns null if it is no reply. */
+export function parseReply(data: string): Reply | null {
+  const message = parseObject(data)
+  const named = ['_id', '_type', '_corr'].every((field) => typeof message[field] === 'string')
+  return named ? (message as Reply) : null
+}
+
+/** parseObject reads a JSON object; whatever is none is an empty one. */
+export function parseObject(data: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(data)
+    if (typeof value === 'object' && value && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // Ebb's own events may come without data.
+  }
+  return {}
+}

@@ -1,0 +1,22 @@
+/** Wake is why a look at the connection is due. */
+export type Wake = 'visible' | 'online'
+
+/**
+ * onWake calls back when a page is seen again or the network is back.
+ *
+ * Timers of a hidden page run once a minute, those of a sleeping machine not
+ * at all. Returns a function that stops it.
+ */
+export function onWake(wake: (why: Wake) => void): () => void {
+  const stop = new AbortController()
+  const listen = (target: Partial<EventTarget> | undefined, name: string, then: () => void) =>
+    target?.addEventListener?.(name, then, { signal: stop.signal })
+
+  const seen = () => {
+    if (globalThis.document?.visibilityState !== 'hidden') wake('visible')
+  }
+  listen(globalThis.document, 'visibilitychange', seen)
+  listen(globalThis, 'pageshow', seen)
+  listen(globalThis, 'online', () => wake('online'))
+  return () => stop.abort()
+}

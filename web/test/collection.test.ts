@@ -1,0 +1,169 @@
+import { expect, test, vi } from 'vitest'
+import { Collection, type State } from '../src/index.js'
+import { after, FakeEventSource, id, json, refusal, settle, world } from './fakes.js'
+
+const it = world()
+const state = (_id: string, _seq: number, title: string) => ({ _id, _type: 'board-task', _seq, title })
+let offset = 1
+const say = (fields: object) =>
+  FakeEventSource.last.emit('message', id(offset++), { _corr: 'c', _command: 'x', _outcome: 'applied', ...fields })
+const titles = (tasks: Collection) => tasks.items.map(({ title }) => title)
+
+/** snapshot answers lists with what a test changes in it. */
+function snapshot(...items: object[]) {
+  const all = { items }
+  it.gateway.answer = ({ method }) => (method === 'GET' ? json(all) : undefined)
+  return all
+}
+
+test('the snapshot is asked for after hello, and fresh', async () => {
+  snapshot(state('1', 3, 'Tea'))
+  const client = it.start()
+  const tasks = new Collection(client, 'board/task')
+  await settle()
+  expect(it.gateway.lists).toHaveLength(0)
+  FakeEventSource.last.emit('ebb.hello', id(0))
+  await settle()
+  expect(it.gateway.lists[0]!.url.href).toBe('https://app.test/api/board/task?fresh')
+  expect(titles(tasks)).toEqual(['Tea'])
+  expect(tasks.loaded).toBe(true)
+})
+
+test('replies change it by _seq: lower or equal is old news', async () => {
+  snapshot(state('1', 3, 'Tea'))
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  say(state('1', 2, 'older'))
+  say(state('1', 3, 'equal'))
+  expect(titles(tasks)).toEqual(['Tea'])
+  say(state('1', 4, 'Coffee'))
+  say(state('2', 0, 'Milk'))
+  expect(titles(tasks)).toEqual(['Coffee', 'Milk'])
+  expect(tasks.items[0]).toEqual({ ...state('1', 4, 'Coffee'), _corr: 'c' })
+})
+
+test('a reply that overtakes the snapshot wins', async () => {
+  let give = (_: Response) => {}
+  it.gateway.answer = ({ method }) => (method === 'GET' ? new Promise((resolve) => (give = resolve)) : undefined)
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  say(state('1', 4, 'newer'))
+  say({ ...state('2', 7, 'gone'), _deleted: true })
+  say(state('3', 0, 'made meanwhile'))
+  give(json({ items: [state('1', 3, 'older'), state('2', 6, 'not yet gone')] }))
+  await settle()
+  expect(titles(tasks)).toEqual(['newer', 'made meanwhile'])
+})
+
+test('the deleted are removed, and stay so', async () => {
+  snapshot(state('1', 3, 'Tea'))
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  say({ ...state('1', 4, 'Tea'), _deleted: true })
+  say(state('1', 4, 'Tea'))
+  expect(titles(tasks)).toEqual([])
+})
+
+test('a state too large for the stream is read', async () => {
+  const all = snapshot(state('1', 3, 'Tea'))
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  all.items = [state('1', 4, 'Coffee')]
+  say({ _id: '1', _type: 'board-task', _seq: 4, _truncated: true })
+  await settle()
+  expect(titles(tasks)).toEqual(['Coffee'])
+})
+
+test('replies of the elder family, without an outcome, count', async () => {
+  snapshot()
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  say({ ...state('1', 0, 'Tea'), _outcome: undefined })
+  expect(titles(tasks)).toEqual(['Tea'])
+})
+
+test('what says no, and other types, change nothing', async () => {
+  snapshot(state('1', 3, 'Tea'))
+  const tasks = new Collection(await it.attach(), 'board/task')
+  const changed = vi.fn()
+  await settle()
+  tasks.subscribe(changed)
+  say({ ...state('1', 9, 'x'), _error: true, _outcome: 'rejected' })
+  say({ ...state('1', 9, 'x'), _type: 'board-log' })
+  say({ _id: '2', _type: 'board-task', _seq: 9, _outcome: 'duplicate' }) // no state: it may not be read by now
+  say({ _id: '1', _type: 'board-task' })
+  expect(changed).not.toHaveBeenCalled()
+})
+
+test('a reset takes a new snapshot and forgets what is not in it', async () => {
+  const all = snapshot(state('1', 3, 'Tea'), state('2', 1, 'Milk'))
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  all.items = [state('1', 5, 'Coffee')]
+  FakeEventSource.last.emit('ebb.reset', id(100), { reason: 'gap' })
+  await settle()
+  expect(titles(tasks)).toEqual(['Coffee'])
+})
+
+test('a resumed stream needs no new snapshot', async () => {
+  snapshot()
+  new Collection(await it.attach(), 'board/task')
+  await settle()
+  FakeEventSource.last.onerror!()
+  await after(1_000)
+  FakeEventSource.last.emit('ebb.hello', id(0))
+  await settle()
+  expect(it.gateway.lists).toHaveLength(1)
+})
+
+test('a snapshot that fails for a while is tried again', async () => {
+  it.gateway.answer = ({ method }) =>
+    method === 'GET' ? (it.gateway.lists.length < 3 ? refusal(503) : json({ items: [state('1', 0, 'Tea')] })) : undefined
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await after(3_000)
+  expect(titles(tasks)).toEqual(['Tea'])
+})
+
+test('one that is refused is an error, until the next hello', async () => {
+  it.gateway.answer = ({ method }) => (method === 'GET' ? refusal(403) : undefined)
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await after(60_000)
+  expect(tasks.error).toMatchObject({ status: 403 })
+  expect(it.gateway.lists).toHaveLength(1)
+  snapshot(state('1', 0, 'Tea'))
+  FakeEventSource.last.emit('ebb.hello', id(0))
+  await settle()
+  expect(tasks.error).toBeUndefined()
+  expect(titles(tasks)).toEqual(['Tea'])
+})
+
+test('items are the same array until they change', async () => {
+  snapshot(state('1', 3, 'Tea'))
+  const tasks: Collection<State> = new Collection(await it.attach(), 'board/task')
+  await settle()
+  const before = tasks.items
+  say(state('1', 3, 'Tea'))
+  expect(tasks.items).toBe(before)
+  say(state('1', 4, 'Tea'))
+  expect(tasks.items).not.toBe(before)
+})
+
+test('a closed collection follows nothing', async () => {
+  snapshot()
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  tasks.close()
+  say(state('1', 0, 'Tea'))
+  FakeEventSource.last.emit('ebb.reset', id(100), {})
+  await settle()
+  expect(titles(tasks)).toEqual([])
+  expect(it.gateway.lists).toHaveLength(1)
+})
+
+test('one instance is read by its path', async () => {
+  const client = await it.attach()
+  it.gateway.answer = ({ url }) => (url.pathname === '/api/board/task/1' ? json(state('1', 3, 'Tea')) : undefined)
+  expect(await client.get('board/task/1')).toEqual(state('1', 3, 'Tea'))
+  await client.get('board/task/1', { fresh: true })
+  expect(it.gateway.lists.map(({ url }) => url.search)).toEqual(['', '?fresh'])
+})
