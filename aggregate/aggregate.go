@@ -1,0 +1,130 @@
+// Package aggregate turns commands into events, one instance at a time. A team
+// writes a [Type]: the Go type of the state and a [Reducer] for every command.
+//
+//	type Counter struct {
+//		Value int `json:"value"`
+//	}
+//
+//	counters := aggregate.Type[Counter]{
+//		Name: "plusminus-counter",
+//		On: map[string]aggregate.Reducer[Counter]{
+//			"plus": func(_ context.Context, c Counter, _ aggregate.Command) (Counter, error) {
+//				c.Value++
+//				return c, nil
+//			},
+//		},
+//	}
+//	err := counters.Run(ctx, log, aggregate.Config{})
+//
+// # What comes out
+//
+// Every command gets an answer on the reply topic, in order. One that changes
+// something gives an event besides, whose _ops lead from the old state to the
+// new. A batch of commands, their offsets, events, replies and states are one
+// transaction: after an error nothing of it has happened, here too, and the
+// batch is executed again. A batch writes each touched state once, at its end.
+//
+// A state record is the state with _id, _type and _seq, and the _corr, _jwt
+// and _timestamp of its last event. Its headers carry what must outlive a
+// restart: ebb-partitions, the topic's number of partitions, and ebb-outcomes,
+// the outcomes of the last 64 commands, so that a repeat is known as one. A
+// deleted instance keeps its record, with _deleted and no state: its _seq goes
+// on. So does one that was never there and only refused commands: its _seq is
+// -1. Whoever reads states takes both, by their _deleted, for absent.
+//
+// # Fields the Go type does not know
+//
+// They stay: what a reducer changed in its T is carried over to the state as
+// it is stored, field by field through nested objects, but not within arrays.
+// Numbers in untyped parts are [encoding/json.Number], so none is altered.
+package aggregate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ebb-events/ebb"
+)
+
+// Type is an aggregate type: the reducers of its commands.
+type Type[T any] struct {
+	Name string                // <app>-<type>
+	On   map[string]Reducer[T] // by the command's name
+}
+
+// Reducer returns the state that a command leads to, or what is wrong with it:
+// [Reject] for the sender's mistakes, any other error for its own failure.
+//
+// The state is the zero value where the instance does not exist; it is the
+// reducer's to alter. Reducers run side by side for different instances, and
+// again if the transaction fails. One that is not back when ctx ends has failed.
+type Reducer[T any] func(ctx context.Context, state T, cmd Command) (T, error)
+
+// Delete is the reducer that deletes. Others may end with a call of it.
+// The reply shows the state as it was, so that its subscribers hear of it.
+func Delete[T any](_ context.Context, state T, _ Command) (T, error) {
+	return state, errDelete
+}
+
+var errDelete = errors.New("delete")
+
+// Config says how to run a type.
+type Config struct {
+	Environment string        // suffix of the topics, none if empty
+	Deadline    time.Duration // most time for a reducer, 5 s if zero; far less once a batch took twice that
+	Parallel    int           // instances executed at the same time, 16 if zero
+	MaxBytes    int           // most bytes of a record, 1 MB if zero
+	Logger      *slog.Logger  // silent if nil
+	Metrics     Metrics
+}
+
+// Run executes the commands that log gives until ctx ends. It waits for a
+// broker that is away, but returns at once what is wrong with t, cfg, or the
+// stored state.
+func (t Type[T]) Run(ctx context.Context, log Log, cfg Config) error {
+	reducers := make(map[string]reducer, len(t.On))
+	for name, f := range t.On {
+		if name == "" || name == ebb.ActionGet || name == ebb.ActionWrite || f == nil {
+			return fmt.Errorf("aggregate: %s: command %q needs a reducer and another name than get and write", t.Name, name)
+		}
+		reducers[name] = untyped(f)
+	}
+	s, err := newService(t.Name, reducers, log, cfg)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*service, error) {
+	switch {
+	case !ebb.ValidType(typ):
+		return nil, fmt.Errorf("aggregate: Name is %q, want <app>-<type>", typ)
+	case len(reducers) == 0:
+		return nil, fmt.Errorf("aggregate: %s has no reducers", typ)
+	case log == nil:
+		return nil, fmt.Errorf("aggregate: %s: log is required", typ)
+	case cfg.Deadline < 0 || cfg.Parallel < 0:
+		return nil, fmt.Errorf("aggregate: Deadline is %v and Parallel %d, want none or more", cfg.Deadline, cfg.Parallel)
+	case cfg.MaxBytes != 0 && cfg.MaxBytes < 2*reserved:
+		return nil, fmt.Errorf("aggregate: MaxBytes is %d, want at least %d", cfg.MaxBytes, 2*reserved)
+	}
+	if cfg.Deadline == 0 {
+		cfg.Deadline = 5 * time.Second
+	}
+	if cfg.Parallel == 0 {
+		cfg.Parallel = 16
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 1_000_000
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Logger = cfg.Logger.With("type", typ)
+	cfg.Metrics.fill()
+	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, states: store{}, wanted: map[int32]bool{}}, nil
+}

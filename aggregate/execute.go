@@ -1,0 +1,175 @@
+package aggregate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/ebb-events/ebb"
+	"github.com/wI2L/jsondiff"
+)
+
+// service is a running [Type].
+type service struct {
+	Config
+	typ      string
+	reducers map[string]reducer
+	log      Log
+	states   store
+	wanted   map[int32]bool // partitions to restore
+	of       int32          // number of partitions, 0 until known
+	failures int            // in a row
+}
+
+// answer is what a command leads to.
+type answer struct {
+	outcome ebb.Outcome
+	event   []byte // nil unless applied
+	reply   []byte
+}
+
+// change is how a command alters an instance.
+type change struct {
+	state, event, reply []byte
+}
+
+// reserved is what a record may have besides its value: outcomes, at most.
+const reserved = maxOutcomes*(maxErrors+20) + 1024
+
+// room returns the most bytes of a value.
+func (s *service) room() int { return s.MaxBytes - reserved }
+
+// execute answers cmd, with limit as the time that its reducer has, and
+// returns the instance as it is then.
+func (s *service) execute(ctx context.Context, limit time.Duration, was instance, cmd Command) (instance, answer) {
+	state, err := was.message(s.typ, cmd.ID)
+	if err != nil {
+		return was, answer{outcome: ebb.Failed, reply: s.no(cmd, ebb.Failed, *s.failed(cmd, err))}
+	}
+	cmd.Seq, _ = state.Int(ebb.FieldSeq)
+	cmd.Exists = !state.Bool(ebb.FieldDeleted)
+
+	if how, ok := was.outcomes.find(cmd.key()); ok {
+		return was, answer{outcome: ebb.Duplicate, reply: s.again(state, cmd, how)}
+	}
+	now, a := was, answer{outcome: ebb.Applied}
+	changed, no := s.attempt(ctx, limit, state, cmd)
+	switch {
+	case no != nil:
+		a.outcome, a.reply = no.outcome, s.no(cmd, no.outcome, *no)
+	case changed == nil:
+		a.outcome, a.reply = ebb.Unchanged, s.yes(state, cmd, ebb.Unchanged)
+	default:
+		now.state, a.event, a.reply = changed.state, changed.event, changed.reply
+	}
+	if now.state == nil {
+		now.state = state.JSON()
+	}
+	if no == nil {
+		no = &refusal{outcome: a.outcome}
+	}
+	now.outcomes = was.outcomes.add(cmd.key(), *no)
+	return now, a
+}
+
+// attempt returns what cmd changes, nil if nothing, or why it is refused.
+func (s *service) attempt(ctx context.Context, limit time.Duration, state ebb.Message, cmd Command) (*change, *refusal) {
+	if no := s.admit(state, cmd); no != nil {
+		return nil, no
+	}
+	old, err := fields(state)
+	if err != nil {
+		return nil, s.failed(cmd, err)
+	}
+	next, err := s.call(ctx, limit, s.reducers[cmd.Name], old, cmd)
+	if ctx.Err() != nil {
+		return nil, nil // nobody will see it
+	}
+	shown := next
+	switch list, ok := rejections(err); {
+	case ok:
+		return nil, refuse(ebb.Rejected, list...)
+	case err == errDelete && !cmd.Exists:
+		return nil, nil
+	case err == errDelete:
+		shown = maps.Clone(next)
+		shown[ebb.FieldDeleted] = true
+		next = tree{ebb.FieldDeleted: true}
+	case err != nil:
+		return nil, s.failed(cmd, err)
+	}
+	ops, err := diff(old, next)
+	if err != nil {
+		return nil, s.failed(cmd, err)
+	}
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	c := s.change(cmd, ops, next, shown)
+	if max(len(c.state), len(c.event), len(c.reply)) > s.room() {
+		return nil, refuse(ebb.Rejected, ebb.Error{Code: "TOO_LARGE", Message: "This would become too large."})
+	}
+	return c, nil
+}
+
+// admit says why no reducer gets to see cmd, nil if one does.
+func (s *service) admit(state ebb.Message, cmd Command) *refusal {
+	if s.reducers[cmd.Name] == nil {
+		return refuse(ebb.Unknown, ebb.Error{Location: "/_command", Code: "UNKNOWN", Message: "There is no such command."})
+	}
+	if !ebb.ParseACL(state).Allows(cmd.User, cmd.Name) {
+		return refuse(ebb.Forbidden, ebb.Error{Code: "FORBIDDEN", Message: "You may not do this."})
+	}
+	seq, whole := cmd.fields.Int(ebb.FieldSeq)
+	switch given := cmd.fields[ebb.FieldSeq]; {
+	case given == nil || string(given) == "null":
+		return nil
+	case !whole:
+		return refuse(ebb.Rejected, ebb.Error{Location: "/_seq", Code: "TYPE", Message: "This is not a whole number."})
+	case seq != cmd.Seq:
+		return refuse(ebb.Stale, ebb.Error{Location: "/_seq", Code: "STALE", Message: "It has changed meanwhile."})
+	}
+	return nil
+}
+
+// failed logs what went wrong, which is not for the sender.
+func (s *service) failed(cmd Command, err error) *refusal {
+	s.Logger.Error("command failed", "command", cmd.Name, "id", cmd.ID, "corr", cmd.Corr, "err", err)
+	message := "Something went wrong."
+	if errors.Is(err, context.DeadlineExceeded) {
+		message = "This took too long."
+	}
+	return refuse(ebb.Failed, ebb.Error{Code: "FAILED", Message: message})
+}
+
+// fields returns a state's tree, without the technical fields.
+func fields(state ebb.Message) (tree, error) {
+	t := tree{}
+	if seq, _ := state.Int(ebb.FieldSeq); seq < 0 {
+		return t, nil // there was nothing to delete
+	}
+	if err := decode(state.JSON(), &t); err != nil {
+		return nil, fmt.Errorf("reading the state: %w", err)
+	}
+	for _, field := range technical {
+		delete(t, field)
+	}
+	return t, nil
+}
+
+// diff returns the JSON Patch from old to next.
+func diff(old, next tree) (ops []ebb.Message, err error) {
+	patch, err := jsondiff.CompareWithoutMarshal(old, next)
+	for _, op := range patch {
+		m := ebb.Message{}
+		m.Set("op", op.Type)
+		m.Set("path", op.Path)
+		if op.Type != jsondiff.OperationRemove {
+			m.Set("value", op.Value)
+		}
+		ops = append(ops, m)
+	}
+	return ops, err
+}

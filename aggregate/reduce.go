@@ -1,0 +1,147 @@
+package aggregate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"runtime/debug"
+	"time"
+
+	"github.com/ebb-events/ebb"
+)
+
+// tree is a JSON object, its numbers as they were written. It is never altered.
+type tree = map[string]any
+
+// technical are the fields that are not part of a state.
+var technical = []string{
+	ebb.FieldCommand, ebb.FieldCorr, ebb.FieldID, ebb.FieldJWT, ebb.FieldSeq,
+	ebb.FieldTimestamp, ebb.FieldType, "_languages", "_test",
+}
+
+// reducer is a [Reducer] on JSON. With errDelete it returns the state too.
+type reducer func(ctx context.Context, state tree, cmd Command) (tree, error)
+
+// untyped returns f as a reducer on JSON.
+func untyped[T any](f Reducer[T]) reducer {
+	return func(ctx context.Context, stored tree, cmd Command) (tree, error) {
+		var state T
+		var before, after tree
+		if cmd.Exists {
+			b, err := json.Marshal(stored)
+			if err == nil {
+				err = decode(b, &state)
+			}
+			if err == nil {
+				before, err = treeOf(state) // now, for f may alter what state points to
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading the state: %w", err)
+			}
+		}
+		state, verdict := f(ctx, state, cmd)
+		if verdict != nil && verdict != errDelete {
+			return nil, verdict
+		}
+		after, err := treeOf(state)
+		if err != nil {
+			return nil, fmt.Errorf("writing the state: %w", err)
+		}
+		for _, field := range technical {
+			delete(after, field)
+		}
+		if cmd.Exists {
+			after = merge(stored, before, after).(tree)
+		}
+		return after, verdict
+	}
+}
+
+func treeOf(v any) (tree, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	t := tree{}
+	if err := decode(b, &t); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return tree{}, nil // null
+	}
+	return t, nil
+}
+
+// merge does to whole what leads from before to after. What only whole has, it
+// keeps.
+func merge(whole, before, after any) any {
+	if reflect.DeepEqual(before, after) {
+		return whole
+	}
+	w, ok1 := whole.(tree)
+	b, ok2 := before.(tree)
+	a, ok3 := after.(tree)
+	if !ok1 || !ok2 || !ok3 {
+		return after
+	}
+	merged := maps.Clone(w)
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			delete(merged, k)
+		}
+	}
+	for k, v := range a {
+		was, had := b[k]
+		have, stored := w[k]
+		switch {
+		case had && stored:
+			merged[k] = merge(have, was, v)
+		case !had || !reflect.DeepEqual(was, v):
+			merged[k] = v
+		}
+	}
+	return merged
+}
+
+// call runs f until its deadline. Then it is left alone, for nothing can end it.
+func (s *service) call(ctx context.Context, limit time.Duration, f reducer, state tree, cmd Command) (tree, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type result struct {
+		next tree
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		r := result{err: errors.New("the reducer ended its goroutine")}
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{err: &panicked{p, debug.Stack()}}
+			}
+			done <- r
+		}()
+		r.next, r.err = f(ctx, state, cmd)
+	}()
+	select {
+	case r := <-done:
+		return r.next, r.err
+	case <-ctx.Done():
+	}
+	s.Metrics.Abandoned(+1)
+	go func() {
+		<-done
+		s.Metrics.Abandoned(-1)
+	}()
+	return nil, ctx.Err()
+}
+
+// panicked is the error of a reducer that did.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }

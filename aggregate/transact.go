@@ -1,0 +1,117 @@
+package aggregate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebb-events/ebb"
+)
+
+// lane is an instance's share of a batch.
+type lane struct {
+	partition int32
+	id        string
+	was, now  instance
+	jobs      []*job
+}
+
+// job is a command and its answer.
+type job struct {
+	lane    *lane
+	command Command
+	answer  answer
+}
+
+// transact executes a batch, and keeps what it led to once the broker does.
+func (s *service) transact(ctx context.Context, records []ebb.Record) error {
+	start := time.Now()
+	jobs, lanes, dead := s.sort(records)
+	s.executeAll(ctx, lanes)
+	if ctx.Err() != nil {
+		return ctx.Err() // and with it the reducers
+	}
+	var out []ebb.Record
+	for _, j := range jobs {
+		l := j.lane
+		if j.answer.event != nil {
+			out = append(out, s.output(ebb.Events, l.partition, l.id, j.answer.event))
+		}
+		out = append(out, s.output(ebb.Replies, l.partition, l.id, j.answer.reply))
+	}
+	for _, l := range lanes {
+		if !bytes.Equal(l.was.outcomes, l.now.outcomes) {
+			out = append(out, s.record(l.partition, l.id, l.now))
+		}
+	}
+	if err := s.log.Commit(ctx, out); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	for _, l := range lanes {
+		s.states[l.partition][l.id] = l.now
+	}
+	for _, j := range jobs {
+		s.Metrics.Executed(j.answer.outcome)
+	}
+	for _, reason := range dead {
+		s.Metrics.Dead(reason)
+	}
+	s.Metrics.Committed(len(jobs), time.Since(start))
+	return nil
+}
+
+// sort parses records into jobs, in order, and gives each instance its lane.
+// dead says why some are no commands.
+func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead []string) {
+	type place struct {
+		partition int32
+		id        string
+	}
+	byPlace := map[place]*lane{}
+	for _, r := range records {
+		cmd, reason := parse(r)
+		if reason != "" {
+			s.log.Dead(r, reason)
+			dead = append(dead, reason)
+			continue
+		}
+		at := place{r.Partition, cmd.ID}
+		l := byPlace[at]
+		if l == nil {
+			was := s.states[r.Partition][cmd.ID]
+			l = &lane{partition: r.Partition, id: cmd.ID, was: was, now: was}
+			byPlace[at] = l
+			lanes = append(lanes, l)
+		}
+		j := &job{lane: l, command: cmd}
+		l.jobs = append(l.jobs, j)
+		jobs = append(jobs, j)
+	}
+	return jobs, lanes, dead
+}
+
+// executeAll executes lanes side by side, and the jobs of each in turn.
+func (s *service) executeAll(ctx context.Context, lanes []*lane) {
+	// Hanging reducers must not hold a batch until the group gives up on us.
+	patience := time.Now().Add(2 * s.Deadline)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(s.Parallel, len(lanes)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(lanes)); i = next.Add(1) - 1 {
+				l := lanes[i]
+				for _, j := range l.jobs {
+					if ctx.Err() != nil {
+						return
+					}
+					limit := min(s.Deadline, max(time.Until(patience), s.Deadline/100))
+					l.now, j.answer = s.execute(ctx, limit, l.now, j.command)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
