@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/ebb-events/ebb"
 )
@@ -14,15 +15,14 @@ type Sender interface {
 	Send(ctx context.Context, typ, id string, command []byte) error
 }
 
-// Reader reads the latest state of instances.
+// Reader reads the latest state of instances, as JSON without _jwt. Both wait
+// until the type has been read as far as its topic went when it was first
+// asked for or, if fresh, as far as it goes now. Errors are
+// [ebb.ErrUnknownType], ctx's, or else mean that the broker is away.
 type Reader interface {
-	// Get returns one instance that u may read. ok is false if there is none.
-	Get(typ, id string, u ebb.User) (state ebb.Message, ok bool)
+	// Get returns an instance, nil if there is none that u may read.
+	Get(ctx context.Context, typ, id string, u ebb.User, fresh bool) (json.RawMessage, error)
 
 	// List returns all instances of a type that u may read, sorted by id.
-	List(typ string, u ebb.User) []ebb.Message
-
-	// Fresh waits until everything that is on the topic of a type now can be
-	// read. Its errors are [ebb.ErrUnknownType], ctx's, or the broker's.
-	Fresh(ctx context.Context, typ string) error
+	List(ctx context.Context, typ string, u ebb.User, fresh bool) ([]json.RawMessage, error)
 }

@@ -1,0 +1,151 @@
+// Package gateway is where browsers come in: they are authenticated, sent on
+// to the edge with a ticket, and their commands go to Kafka.
+//
+// Two things hold. A 202 is written only after the broker has acknowledged the
+// command. And nothing that opens a stream (token, ticket, proof) is ever
+// logged, nor the query of a URL, nor a token put on a topic.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/ebb-events/ebb/grip"
+)
+
+// Config says whom to believe and where to send things. A route whose parts
+// are missing does not exist, so that one that only redirects needs no broker.
+type Config struct {
+	Sender Sender // takes commands; there are no commands if nil
+	Reader Reader // gives states; there is no reading if nil
+
+	EdgeURL    string     // base URL that browsers are sent to for streams; there are none if empty
+	TicketKeys []grip.Key // shared secrets; the first seals, all open; needed by streams
+	GripKeys   []grip.Key // the edge signs its set-up calls with one of them; there is no set-up if none
+	GripIssuer string     // who must have signed set-up calls; anybody with the key if empty
+
+	Tokens  Tokens   // how access tokens are checked; there is only set-up if zero
+	Origins []string // pages elsewhere that may call, as scheme://host[:port]; none if empty
+
+	FirstUse   time.Duration // how long a ticket alone opens a stream; 60 s if zero, and at most
+	MaxSession time.Duration // longest session, however long the token is good; 12 h if zero
+	ACLTypes   []string      // aggregate types whose clients may set _acl and _subscriptions
+	MaxBody    int64         // longest body of a command in bytes; 1 MiB if zero
+
+	Log     *slog.Logger     // silent if nil
+	Metrics Metrics          // each func may be nil
+	Now     func() time.Time // [time.Now] if nil
+}
+
+// Metrics is told what happens.
+type Metrics struct {
+	Answered func(route string, status int, took time.Duration)
+	Refused  func(reason string) // token, ticket, signature, origin or navigation
+}
+
+// Gateway answers the requests under /api. It is an [http.Handler].
+type Gateway struct {
+	cfg     Config
+	routes  routes
+	tokens  *checker
+	tickets *sealer
+	origins *http.CrossOriginProtection
+	trouble rate.Sometimes // for the log
+}
+
+// New returns a gateway, or says what is wrong with cfg.
+func New(cfg Config) (*Gateway, error) {
+	g := &Gateway{cfg: cfg, origins: http.NewCrossOriginProtection()}
+	g.trouble.Interval = 10 * time.Second
+	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams()); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	var err error
+	if g.tokens, err = newChecker(cfg.Tokens, g.cfg.Now, g.cfg.Log); err != nil {
+		return nil, fmt.Errorf("gateway: tokens: %w", err)
+	}
+	g.routes = g.newRoutes()
+	return g, nil
+}
+
+func (g *Gateway) limits() error {
+	c := &g.cfg
+	if c.FirstUse < 0 || c.FirstUse > time.Minute {
+		return fmt.Errorf("FirstUse is %v, want at most a minute", c.FirstUse)
+	}
+	if c.MaxSession < 0 || c.MaxBody < 0 {
+		return errors.New("MaxSession and MaxBody cannot be negative")
+	}
+	if c.FirstUse == 0 {
+		c.FirstUse = time.Minute
+	}
+	if c.MaxSession == 0 {
+		c.MaxSession = 12 * time.Hour
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 1 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Metrics.Answered == nil {
+		c.Metrics.Answered = func(string, int, time.Duration) {}
+	}
+	if c.Metrics.Refused == nil {
+		c.Metrics.Refused = func(string) {}
+	}
+	return nil
+}
+
+// oneUsePerKey refuses a secret that would serve two purposes.
+func (g *Gateway) oneUsePerKey() error {
+	purpose := map[string]int{}
+	for i, keys := range [][]grip.Key{g.cfg.TicketKeys, g.cfg.GripKeys, {g.cfg.Tokens.Key}} {
+		for _, k := range keys {
+			if k.IsZero() {
+				continue
+			}
+			if other, ok := purpose[k.ID()]; ok && other != i {
+				return fmt.Errorf("key %s has more than one purpose", k.ID())
+			}
+			purpose[k.ID()] = i
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) trust() error {
+	for _, origin := range g.cfg.Origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || origin != strings.ToLower(u.Scheme+"://"+u.Host) {
+			return fmt.Errorf("origin %q, want scheme://host[:port] in lower case", origin)
+		}
+		if err := g.origins.AddTrustedOrigin(origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) streams() error {
+	if g.cfg.EdgeURL == "" {
+		return nil
+	}
+	u, err := url.Parse(g.cfg.EdgeURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(g.cfg.EdgeURL, "?#") {
+		return errors.New("EdgeURL must be a base URL, http or https")
+	}
+	g.cfg.EdgeURL = strings.TrimRight(u.String(), "/")
+	g.tickets, err = newSealer(g.cfg.TicketKeys, g.cfg.EdgeURL)
+	return err
+}

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ebb-events/ebb/channel"
+)
+
+// redirect sends a browser to the edge with a ticket. It has to be a 307:
+// browsers remember 301 and 308, and some would come back without asking us.
+func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, _ place) error {
+	to, _, err := g.admission(r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+	return nil
+}
+
+// ticketURL answers what redirect would redirect to, for pages that have to
+// send a header. expires is the end of the session, in seconds since 1970.
+func (g *Gateway) ticketURL(w http.ResponseWriter, r *http.Request, _ place) error {
+	to, ends, err := g.admission(r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		URL     string `json:"url"`
+		Expires int64  `json:"expires"`
+	}{to, ends.Unix()})
+}
+
+// admission opens a session and returns where its streams are and its end.
+func (g *Gateway) admission(r *http.Request) (to string, ends time.Time, err error) {
+	if navigates(r) {
+		return "", ends, &problem{status: http.StatusForbidden, detail: "This is an event stream, not a page.", reason: "navigation"}
+	}
+	who, err := g.identify(r)
+	if err != nil {
+		return "", ends, err
+	}
+	if err := g.ownPage(r, who); err != nil {
+		return "", ends, err
+	}
+	now := g.cfg.Now()
+	ends = now.Add(g.cfg.MaxSession)
+	if who.ends.Before(ends) {
+		ends = who.ends
+	}
+	if !now.Before(ends) { // good for a request within the leeway, but not for a stream
+		return "", ends, &problem{status: http.StatusUnauthorized, detail: "A valid access token is needed.", cause: errors.New("expired"), reason: "token"}
+	}
+	query := url.Values{"u": {g.tickets.seal(newTicket(who.user.Name, now, g.cfg.FirstUse, ends))}}
+	if c, err := channel.ParseCursor(one(r.URL.Query()["cursor"])); err == nil {
+		c.Proof = "" // counts in Last-Event-ID alone
+		query.Set("cursor", c.String())
+	}
+	return g.cfg.EdgeURL + "/api/sse-setup?" + query.Encode(), ends, nil
+}
+
+// navigates tells whether a browser wants a page, not a stream: the URL would
+// be in its history.
+func navigates(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Mode") == "navigate" }
+
+// one returns the only value, or none.
+func one(values []string) string {
+	if len(values) != 1 {
+		return ""
+	}
+	return values[0]
+}
