@@ -1,11 +1,13 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
-	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -56,18 +58,38 @@ func (a *Admin) Check(name string, ready func() error) {
 func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
 func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
-	a.mu.Lock()
-	checks := a.checks[:len(a.checks):len(a.checks)]
-	a.mu.Unlock()
-	var reasons strings.Builder
-	for _, c := range checks {
-		if err := c.ready(); err != nil {
-			fmt.Fprintf(&reasons, "%s: %v\n", c.name, err)
-		}
-	}
-	if reasons.Len() > 0 {
-		http.Error(w, strings.TrimSuffix(reasons.String(), "\n"), http.StatusServiceUnavailable)
+	if err := a.Ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// Ready returns what is not ready, a line for each check, or nil.
+func (a *Admin) Ready() error {
+	a.mu.Lock()
+	checks := a.checks[:len(a.checks):len(a.checks)]
+	a.mu.Unlock()
+	var reasons []error
+	for _, c := range checks {
+		if err := c.ready(); err != nil {
+			reasons = append(reasons, fmt.Errorf("%s: %w", c.name, err))
+		}
+	}
+	return errors.Join(reasons...)
+}
+
+// WaitReady returns when everything is ready, or with ctx's error. It looks
+// every now and then, as often as every says.
+func (a *Admin) WaitReady(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for a.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }

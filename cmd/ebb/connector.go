@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/connector"
+	"github.com/ebb-events/ebb/kafka"
+)
+
+type connectorCmd struct {
+	kafkaFlags
+	Group     string   `default:"ebb-connector" placeholder:"NAME" help:"Consumer group; connectors of one group share the work."`
+	Exclude   []string `placeholder:"USER" help:"Users who hear nothing."`
+	MaxEvent  int      `default:"900000" placeholder:"BYTES" help:"Longest event; a placeholder stands for others."`
+	AdminAddr string   `default:"127.0.0.1:8085" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
+}
+
+// Run is ebb connector.
+func (c *connectorCmd) Run(ctx context.Context, env *environment) error {
+	p := newProcess(env)
+	defer p.close()
+	if err := p.serveAdmin(c.AdminAddr); err != nil {
+		return err
+	}
+	client, err := c.reach(ctx, p, false, ebb.Replies, kafka.ChannelLog)
+	if err != nil {
+		return err
+	}
+	if err := c.add(p, client); err != nil {
+		return err
+	}
+	return p.run(ctx, "ready")
+}
+
+// add puts a connector into a process.
+func (c *connectorCmd) add(p *process, client *kafka.Client) error {
+	group := c.Group
+	if c.Environment != "" {
+		group += "-" + c.Environment
+	}
+	source := client.Replies(group)
+	p.atEnd(source.Close)
+	box, err := connector.New(connector.Config{
+		Source:   source,
+		Sink:     client.Channels(),
+		MaxEvent: c.MaxEvent,
+		Exclude:  c.Exclude,
+		Log:      p.env.log.With("part", "connector"),
+		Metrics:  connectorMetrics(p.admin.Metrics),
+	})
+	if err != nil {
+		return err
+	}
+	p.worker("connector", box.Run)
+	return nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/gateway"
+	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/kafka"
+	"github.com/ebb-events/ebb/view"
+)
+
+type gatewayCmd struct {
+	Addr      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where browsers connect."`
+	EdgeURL   string   `name:"edge-url" required:"" placeholder:"URL" help:"Where browsers find the edge."`
+	JWKS      string   `name:"jwks" xor:"token" required:"" placeholder:"URL" help:"The keys that the issuer of access tokens publishes."`
+	JWTKey    secret   `name:"jwt-key" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks access tokens, instead."`
+	Issuer    string   `placeholder:"NAME" help:"iss that access tokens must have."`
+	Audience  string   `placeholder:"NAME" help:"aud that access tokens must have."`
+	TicketKey []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Seals the user in the redirect, 32 bytes or more. With several, the first seals and all open."`
+	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"The edge's signature is checked with it. With several, any will do."`
+	GripIss   string   `placeholder:"NAME" help:"Who must have signed; anybody with the key if empty."`
+	Origins   []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
+	ACLTypes  []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
+	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
+	kafkaFlags
+}
+
+// Run is ebb gateway.
+func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
+	tickets, err1 := keys(g.TicketKey, "--ticket-key")
+	grips, err2 := keys(g.GripKey, "--grip-key")
+	tokens, err3 := g.JWTKey.key("--jwt-key")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	p := newProcess(env)
+	defer p.close()
+	ln, err := p.listen(g.Addr, "--addr", "gateway")
+	if err != nil {
+		return err
+	}
+	if err := p.serveAdmin(g.AdminAddr); err != nil {
+		return err
+	}
+	client, err := g.reach(ctx, p, false, ebb.Commands, ebb.Aggregates)
+	if err != nil {
+		return err
+	}
+	box, err := g.add(p, client, tickets, grips, tokens)
+	if err != nil {
+		return err
+	}
+	p.handler("gateway", ln, box)
+	return p.run(ctx, "ready http://"+ln.Addr().String())
+}
+
+// add puts a gateway and the view it reads from into a process, and leaves
+// serving it to the caller.
+func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip.Key, tokens grip.Key) (*gateway.Gateway, error) {
+	log := p.env.log.With("part", "gateway")
+	states, err := view.New(view.Config{Source: client.States(), Log: log, Metrics: viewMetrics(p.admin.Metrics)})
+	if err != nil {
+		return nil, err
+	}
+	box, err := gateway.New(gateway.Config{
+		Sender:     client.Sender(),
+		Reader:     states,
+		EdgeURL:    g.EdgeURL,
+		TicketKeys: tickets,
+		GripKeys:   grips,
+		GripIssuer: g.GripIss,
+		Tokens:     gateway.Tokens{Key: tokens, JWKS: g.JWKS, Issuer: g.Issuer, Audience: g.Audience},
+		Origins:    g.Origins,
+		ACLTypes:   g.ACLTypes,
+		Log:        log,
+		Metrics:    gatewayMetrics(p.admin.Metrics),
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.worker("view", states.Run)
+	return box, nil
+}

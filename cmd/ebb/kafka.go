@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/kafka"
+)
+
+// kafkaFlags say where Kafka is, the same for all parts.
+type kafkaFlags struct {
+	Kafka         []string `placeholder:"HOST:PORT" help:"Brokers to begin with; separate several by commas."`
+	Environment   string   `placeholder:"NAME" help:"Suffix of all topics: <app>-<type>-command-NAME."`
+	Types         []string `placeholder:"APP-TYPE" help:"Aggregate types to serve; all that have topics if none."`
+	Cbor          bool     `help:"Write topics in gzip'd CBOR instead of JSON. Both are read."`
+	KafkaTLS      bool     `name:"kafka-tls" help:"Speak TLS with the brokers."`
+	KafkaUser     string   `placeholder:"NAME" help:"Log in to the brokers, by SCRAM-SHA-512."`
+	KafkaPassword secret   `placeholder:"file:PATH" help:"Password of that user."`
+	KafkaPlain    bool     `help:"Send the password as it is (SASL PLAIN)."`
+}
+
+// reach returns the way to Kafka, for a process that needs topics of these
+// purposes, and closes it at the process's end. It waits for nothing: a broker
+// that does not answer at the start is most often a wrong address. embedded
+// says that the broker is our own.
+func (f kafkaFlags) reach(ctx context.Context, p *process, embedded bool, purposes ...ebb.Purpose) (*kafka.Client, error) {
+	password, err := f.KafkaPassword.text("--kafka-password")
+	if err != nil {
+		return nil, err
+	}
+	client, err := kafka.Open(kafka.Config{
+		Seeds:       f.Kafka,
+		Environment: f.Environment,
+		Types:       f.Types,
+		Embedded:    embedded,
+		CBOR:        f.Cbor,
+		TLS:         f.KafkaTLS,
+		User:        f.KafkaUser,
+		Password:    password,
+		Plain:       f.KafkaPlain,
+		Lost:        p.lost,
+		Log:         p.env.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.atEnd(client.Close)
+	if err := client.Ping(ctx); err != nil {
+		return nil, err
+	}
+	return client, client.Prepare(ctx, purposes...)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/aggregate"
+	"github.com/ebb-events/ebb/connector"
+	"github.com/ebb-events/ebb/edge"
+	"github.com/ebb-events/ebb/gateway"
+	"github.com/ebb-events/ebb/internal/serve"
+	"github.com/ebb-events/ebb/view"
+)
+
+// once is a counter that goes up by one.
+func once(count func(int, ...string)) func() { return func() { count(1) } }
+
+// by is a counter that goes up by one under a label.
+func by(count func(int, ...string)) func(string) { return func(label string) { count(1, label) } }
+
+func gatewayMetrics(m serve.Metrics) gateway.Metrics {
+	took := m.Seconds("gateway_request", "Time to answer.", "route", "status")
+	return gateway.Metrics{
+		Answered: func(route string, status int, d time.Duration) { took(d, route, strconv.Itoa(status)) },
+		Refused:  by(m.Counter("gateway_refused_total", "Requests refused, by what was wrong.", "reason")),
+	}
+}
+
+func viewMetrics(m serve.Metrics) view.Metrics {
+	read := m.Counter("view_records_total", "State records read.")
+	return view.Metrics{
+		Read:     func(n int) { read(n) },
+		Garbage:  once(m.Counter("view_garbage_total", "Records on aggregate topics that are no states.")),
+		Restarts: once(m.Counter("view_restarts_total", "Times that all states were read anew.")),
+	}
+}
+
+func edgeMetrics(m serve.Metrics) edge.Metrics {
+	delivered := m.Counter("edge_deliveries_total", "Events written to streams.")
+	sent := m.Counter("edge_bytes_total", "Bytes of events written to streams.")
+	age := m.Seconds("edge_event_age", "From the broker's time of an event to a stream.")
+	replayed := m.Counter("edge_replayed_total", "Events read from beyond the window.")
+	lag := m.GaugeOf("edge_lag_records", "Records of the channel log not yet seen.", "partition")
+	published := m.Counter("edge_published_total", "Items published over HTTP, durable.")
+	window := m.GaugeOf("edge_window_bytes", "What the recent channel log takes in memory.")
+	refused := m.Counter("edge_publish_refused_total", "Publish requests refused.", "status")
+	origin := m.Seconds("edge_origin", "Time the origin takes to answer; status 0 is none.", "status")
+	return edge.Metrics{
+		Opened:    once(m.Counter("edge_opened_total", "Streams opened.")),
+		Closed:    by(m.Counter("edge_closed_total", "Streams closed.", "reason")),
+		Delivered: func(events, bytes int) { delivered(events); sent(bytes) },
+		Age:       func(d time.Duration) { age(d) },
+		Replayed:  func(n int) { replayed(n) },
+		Reset:     by(m.Counter("edge_resets_total", "Gaps announced to streams.", "reason")),
+		Lag:       func(partition int32, n int64) { lag(float64(n), strconv.Itoa(int(partition))) },
+		Published: func(n int) { published(n) },
+		Window:    func(bytes int64) { window(float64(bytes)) },
+		Refused:   func(status int) { refused(1, strconv.Itoa(status)) },
+		Origin:    func(status int, d time.Duration) { origin(d, strconv.Itoa(status)) },
+		Copies:    once(m.Counter("edge_copies_total", "Repeats in the channel log, removed.")),
+	}
+}
+
+func connectorMetrics(m serve.Metrics) connector.Metrics {
+	replies := m.Counter("connector_replies_total", "Replies carried.")
+	events := m.Counter("connector_events_total", "Events made of them, one for each recipient.")
+	gap := m.Counter("connector_gap_total", "Replies that were gone before they were carried.")
+	delay := m.Seconds("connector_delay", "Age of a reply once it is in the channel log.")
+	return connector.Metrics{
+		Carried:   func(r, e int) { replies(r); events(e) },
+		Dead:      by(m.Counter("connector_dead_total", "Replies put aside on a dead-letter topic.", "reason")),
+		Truncated: once(m.Counter("connector_truncated_total", "Events too large, sent as a placeholder.")),
+		Failed:    once(m.Counter("connector_failures_total", "Attempts that failed and were repeated.")),
+		Gap:       func(n int64) { gap(int(n)) },
+		Delay:     func(d time.Duration) { delay(d) },
+	}
+}
+
+func aggregateMetrics(m serve.Metrics) aggregate.Metrics {
+	executed := m.Counter("aggregate_commands_total", "Commands executed.", "outcome")
+	batch := m.Seconds("aggregate_transaction", "Time of a transaction, with the execution of its commands.")
+	lost := m.Counter("aggregate_lost_total", "Commands gone before they were executed.")
+	restored := m.Seconds("aggregate_restore", "Time to restore the instances of a partition.")
+	abandoned := m.GaugeOf("aggregate_abandoned_reducers", "Reducers that run beyond their deadline.")
+	running := 0.0
+	return aggregate.Metrics{
+		Executed:  func(o ebb.Outcome) { executed(1, string(o)) },
+		Committed: func(_ int, d time.Duration) { batch(d) },
+		Retried:   once(m.Counter("aggregate_retries_total", "Transactions that failed and were repeated.")),
+		Dead:      by(m.Counter("aggregate_dead_total", "Records that were no commands.", "reason")),
+		Lost:      func(n int64) { lost(int(n)) },
+		Restored:  func(_ int, d time.Duration) { restored(d) },
+		Abandoned: func(change int) { running += float64(change); abandoned(running) },
+	}
+}
