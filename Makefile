@@ -1,0 +1,68 @@
+# Everything that people and CI run. `make test` installs what it needs.
+
+SHELL   := /bin/bash
+GO      ?= go
+CACHE   := .cache
+VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help test deps lint go web e2e fresh fuzz latency kafka build clean
+
+help:            ## what there is
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 minutes)
+
+build:           ## the program, as ./ebb
+	$(GO) build -trimpath -o ebb ./cmd/ebb
+
+deps: $(CACHE)/kafka/.done web/node_modules/.done  ## install what the tests need
+	@. ./testdata/deps.sh && need_chromium
+
+$(CACHE)/kafka/.done: testdata/kafka/pom.xml
+	@. ./testdata/deps.sh && need_java && need_maven
+	mvn -q -B -f testdata/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(CACHE)/kafka
+	@touch $@
+
+web/node_modules/.done: web/package-lock.json
+	@. ./testdata/deps.sh && need_node
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+lint:            ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(word 1,$(VERSIONS)) ./...
+
+go:              ## Go tests with the race detector, fuzz targets on their seeds
+	$(GO) test -race -timeout 20m ./...
+
+fresh:           ## the committed page is what its sources build
+	cd web && npm run --silent build
+	@git diff --exit-code --stat -- demo/page && test -z "$$(git status --porcelain -- demo/page)" \
+		|| { echo "demo/page is not what web/board builds: commit it"; exit 1; }
+
+web:             ## the TypeScript client and the board
+	cd web && npm run --silent check && npm run --silent test
+
+e2e: build       ## two users in a real browser
+	cd web && EBB_BIN=$(CURDIR)/ebb npm run --silent e2e
+
+fuzz:            ## a minute for each fuzz target
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg; \
+		done; done
+
+latency: build deps  ## measure command to browser, write docs/latency.md
+	@$(GO) build -o $(CACHE)/kafka-node ./internal/kafkatest/kafka
+	@set -e; coproc K { exec $(CACHE)/kafka-node; }; trap 'kill $$K_PID' EXIT; \
+		read -r _ addr <&$${K[0]}; ./ebb bench latency --kafka $$addr --out docs/latency.md
+
+kafka: deps      ## run Apache Kafka until Ctrl-C, to try things with
+	$(GO) run ./internal/kafkatest/kafka
+
+vuln:            ## known holes in what we depend on
+	$(GO) run $(word 2,$(VERSIONS)) ./...
+
+clean:           ## what was built or fetched
+	rm -rf ebb $(CACHE) web/node_modules web/dist web/e2e/out

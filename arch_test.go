@@ -1,0 +1,100 @@
+package ebb_test
+
+import (
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports is the architecture: each package, and which of ours it imports.
+var imports = map[string]string{
+	// arrows
+	".":       "",
+	"sse":     "",
+	"channel": "",
+	"grip":    "",
+	// boxes
+	"gateway":   ". channel grip",
+	"view":      ".",
+	"edge":      "channel grip internal/hold internal/window sse",
+	"connector": ". channel sse",
+	"aggregate": ".",
+	// the adapter
+	"kafka": ". channel",
+	// mechanisms
+	"internal/hold":            "",
+	"internal/window":          "",
+	"internal/serve":           "",
+	"internal/broker":          "",
+	"internal/kafkatest":       "",
+	"internal/kafkatest/kafka": "internal/kafkatest",
+	// what puts them together, and what shows them
+	"demo":    ". aggregate",
+	"bench":   "grip sse",
+	"dev":     "grip",
+	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
+}
+
+// only names the packages that may import what is not ours.
+var only = map[string]string{
+	"github.com/twmb/franz-go/pkg/kfake":  "internal/broker",
+	"github.com/twmb/franz-go":            "kafka internal/broker",
+	"github.com/fxamacker/cbor":           "kafka",
+	"github.com/go-jose/go-jose":          "grip gateway dev",
+	"github.com/prometheus/client_golang": "internal/serve",
+	"github.com/wI2L/jsondiff":            "aggregate",
+	"github.com/alecthomas/kong":          "cmd/ebb",
+	"go.yaml.in/yaml":                     "cmd/ebb",
+	"golang.org/x/crypto":                 "gateway",
+	"golang.org/x/time":                   "gateway",
+	"golang.org/x/sys":                    "internal/broker internal/hold bench",
+	"testing":                             "internal/kafkatest",
+}
+
+func TestArchitecture(t *testing.T) {
+	const module = "github.com/ebb-events/ebb"
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Imports " "}}|{{.Doc}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := maps.Clone(imports)
+	for line := range strings.Lines(string(out)) {
+		f := strings.SplitN(strings.TrimSpace(line), "|", 3)
+		pkg := local(f[0], module)
+		var ours []string
+		for imp := range strings.FieldsSeq(f[1]) {
+			if strings.HasPrefix(imp, module) {
+				ours = append(ours, local(imp, module))
+				continue
+			}
+			for prefix, owners := range only {
+				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) && !slices.Contains(strings.Fields(owners), pkg) {
+					t.Errorf("%s imports %s, which is for %s", pkg, imp, owners)
+				}
+			}
+		}
+		slices.Sort(ours)
+		want, ok := imports[pkg]
+		if !ok {
+			t.Errorf("%s is no room of the house; docs/design.md shows where things go", pkg)
+		} else if got := strings.Join(ours, " "); got != want {
+			t.Errorf("%s imports %q, want %q", pkg, got, want)
+		}
+		if f[2] == "" {
+			t.Errorf("%s has no package comment", pkg)
+		}
+		delete(gone, pkg)
+	}
+	for pkg := range gone {
+		t.Errorf("%s is gone", pkg)
+	}
+}
+
+func local(path, module string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}

@@ -1,0 +1,33 @@
+# What the tests need beside Go: each need_* installs it where it can (Debian
+# or Ubuntu, as root or with sudo), or says exactly what is missing.
+
+install() { # package...: what cannot be installed is named
+	local as=""
+	[ "$(id -u)" = 0 ] || as="sudo -n"
+	if command -v apt-get >/dev/null && { [ -z "$as" ] || sudo -n true 2>/dev/null; }; then
+		echo "installing $*"
+		{ $as apt-get update -q && DEBIAN_FRONTEND=noninteractive $as apt-get install -q -y --no-install-recommends "$@"; } >/dev/null && return
+	fi
+	echo "make test needs $*; install it (Debian: apt-get install $*)" >&2
+	return 1
+}
+
+need_chromium() { [ -x /usr/bin/chromium ] || install chromium; }
+
+need_java() {
+	local version
+	version=$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p')
+	[ "${version:-0}" -ge 17 ] || install openjdk-17-jre-headless
+}
+
+need_maven() { command -v mvn >/dev/null || install maven; }
+
+need_node() {
+	local version
+	version=$(node --version 2>/dev/null | sed -E 's/v([0-9]+).*/\1/')
+	if [ "${version:-0}" -lt 20 ]; then
+		echo "make test needs Node 20 or newer with npm, found ${version:-none}; install it from nodejs.org" >&2
+		return 1
+	fi
+	command -v npm >/dev/null || install npm
+}
