@@ -1,0 +1,20 @@
+package kafka
+
+import "time"
+
+// Decode and Encode are the border, for tests.
+var (
+	Decode = decode
+	Encode = encode
+)
+
+// OpenHasty is Open with other time-outs.
+func OpenHasty(cfg Config, away, age time.Duration) (*Client, error) {
+	c, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	c.away, c.age = away, age
+	return c, c.dial()
+}
