@@ -58,7 +58,7 @@ func (c Cursor) Append(b []byte) []byte {
 // ParseCursor reads a cursor's text, or returns [ErrCursor].
 func ParseCursor(s string) (Cursor, error) {
 	f := strings.Split(s, ".")
-	if len(s) > cursorLen || len(f) != 7 || f[0] != cursorVersion || !part(f[5], srcLen) || !part(f[6], proofLen) {
+	if len(s) > cursorLen || len(f) != 7 || f[0] != cursorVersion || !part(f[5], srcLen) || !ValidProof(f[6]) {
 		return Cursor{}, ErrCursor
 	}
 	gen, err := base64.RawURLEncoding.DecodeString(f[1])
@@ -74,6 +74,10 @@ func ParseCursor(s string) (Cursor, error) {
 	}
 	return c, nil
 }
+
+// ValidProof tells whether a session's proof can stand in a cursor: 22 bytes of
+// base64url, or none.
+func ValidProof(proof string) bool { return part(proof, proofLen) }
 
 // part tells whether s is empty or n bytes of base64url.
 func part(s string, n int) bool {

@@ -38,12 +38,13 @@ func OpenKeys(dir string) (Keys, error) {
 	k.Grip, errs[1] = open(filepath.Join(dir, "grip"), secret)
 	k.Publish, errs[2] = open(filepath.Join(dir, "publish"), secret)
 	k.Tokens, errs[3] = open(filepath.Join(dir, "login.pem"), private)
+	if errs[3] == nil {
+		k.login, errs[3] = loginKey(filepath.Join(dir, "login.pem"))
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return Keys{}, fmt.Errorf("dev: %w; remove %s to get new ones", err, dir)
 	}
-	var err error
-	k.login, err = loginKey(filepath.Join(dir, "login.pem"))
-	return k, err
+	return k, nil
 }
 
 // open reads a key, of a file that make has filled if need be.
@@ -57,7 +58,11 @@ func open(path string, make func() ([]byte, error)) (grip.Key, error) {
 			return grip.Key{}, err
 		}
 	}
-	return grip.ParseKey("file:" + path)
+	k, err := grip.ParseKey("file:" + path)
+	if err != nil {
+		return grip.Key{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return k, nil
 }
 
 func secret() ([]byte, error) {
@@ -78,15 +83,14 @@ func private() ([]byte, error) {
 func loginKey(path string) (*ecdsa.PrivateKey, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("dev: %w", err)
+		return nil, err
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("dev: %s has no PEM", path)
+	if block, _ := pem.Decode(b); block != nil {
+		if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+			if key, ok := key.(*ecdsa.PrivateKey); ok && key.Curve == elliptic.P256() {
+				return key, nil
+			}
+		}
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if key, ok := key.(*ecdsa.PrivateKey); ok {
-		return key, nil
-	}
-	return nil, fmt.Errorf("dev: %s has no EC key: %w", path, err)
+	return nil, fmt.Errorf("%s has no private key of the curve P-256", path)
 }

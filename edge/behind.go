@@ -14,6 +14,9 @@ import (
 // gone.
 const chunk = 256 << 10
 
+// patience is how long one answer of the log may take.
+const patience = 30 * time.Second
+
 // behind is one question to the log itself, asked for one stream. Its fields
 // are set when done is closed.
 type behind struct {
@@ -59,9 +62,11 @@ func (s *stream) takeBehind(b []byte, sub *sub) (out []byte, wait bool) {
 		sub.lose(answer.reset, sub.at.Offset, sub.tail.window.At(sub.part))
 		return b, false
 	}
-	b = s.appendEntries(b, sub, answer.entries)
+	b, closed := s.appendEntries(b, sub, answer.entries)
 	call1(s.edge.cfg.Metrics.Replayed, len(answer.entries))
-	sub.at = answer.at
+	if !closed {
+		sub.at = answer.at
+	}
 	sub.behind = nil
 	return b, false
 }
@@ -100,6 +105,8 @@ func (l *lane) once(ctx context.Context, read bool) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience) // nobody may keep a lane
+	defer cancel()
 	bounds, err := l.edge.cfg.Log.Bounds(ctx, l.sub.part, l.sub.at.Epoch)
 	if err != nil {
 		return err

@@ -84,6 +84,8 @@ func New(cfg Config) (*Edge, error) {
 		return nil, errors.New("edge: Log, Publisher and Origin are required")
 	case cfg.GripKey.IsZero():
 		return nil, errors.New("edge: GripKey is required, or the origin cannot tell that we are its edge")
+	case !signs(cfg.GripKey):
+		return nil, errors.New("edge: GripKey is a public key, which cannot sign")
 	case (cfg.Origin.Scheme != "http" && cfg.Origin.Scheme != "https") || cfg.Origin.Host == "":
 		return nil, fmt.Errorf("edge: origin %q, want http://host:port or https://host:port", cfg.Origin.Redacted())
 	}
@@ -115,6 +117,11 @@ func New(cfg Config) (*Edge, error) {
 	}
 	e.proxy = e.newProxy()
 	return e, nil
+}
+
+func signs(k grip.Key) bool {
+	_, err := k.Sign("", time.Now())
+	return err == nil
 }
 
 // Run reads the channel log until ctx ends. It waits for a log that is away.

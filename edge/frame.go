@@ -12,7 +12,7 @@ import (
 // Kinds of a window's entry.
 const (
 	kindEvent = iota
-	kindRaw   // bytes that are no event of ours, sent as they are
+	kindRaw   // bytes that no cursor can be put into, sent as they are
 	kindClose
 	kindGap
 )
@@ -59,41 +59,94 @@ func frame(l channel.Log, e *channel.Entry) window.Entry {
 }
 
 // openBlock returns published content without the empty line at its end, so
-// that an id can follow. ok is false, and the content as it was, if it is not
-// made of whole events without ids of their own.
+// that an id can follow. ok is false, and the content as it was, if it does not
+// end with a whole event, or has ids of its own.
 func openBlock(content []byte) (open []byte, ok bool) {
-	open, ok = bytes.CutSuffix(content, []byte("\n\n"))
-	if !ok {
-		if open, ok = bytes.CutSuffix(content, []byte("\r\n\r\n")); !ok {
-			return content, false
-		}
-	}
-	r := sse.NewReader(bytes.NewReader(content))
-	events := 0
-	for {
-		if _, err := r.Next(); err != nil {
-			break
-		}
-		events++
-	}
-	if events == 0 || r.LastID() != "" || bytes.HasPrefix(content, []byte("id")) || bytes.Contains(content, []byte("\nid")) {
+	switch {
+	case bytes.HasSuffix(content, []byte("\r\n\r\n")):
+		open = content[:len(content)-2]
+	case bytes.HasSuffix(content, []byte("\n\n")):
+		open = content[:len(content)-1]
+	default:
 		return content, false
 	}
-	return append(bytes.Clone(open), '\n'), true
+	if all := events(content); all == 0 || all == events(open) || hasID(content) {
+		return content, false
+	}
+	return bytes.Clone(open), true
+}
+
+func events(content []byte) (n int) {
+	for r := sse.NewReader(bytes.NewReader(content)); ; n++ {
+		if _, err := r.Next(); err != nil {
+			return n
+		}
+	}
+}
+
+// hasID tells whether a line may be an id field.
+func hasID(content []byte) bool {
+	return bytes.HasPrefix(content, []byte("id")) || bytes.Contains(content, []byte("\nid")) || bytes.Contains(content, []byte("\rid"))
+}
+
+// endBlock adds to b, which ends with content, what content needs to be whole
+// blocks: what follows must not become part of it.
+func endBlock(b, content []byte) []byte {
+	last, ok := cutLineEnd(content)
+	if !ok {
+		if len(content) == 0 {
+			return b
+		}
+		return append(b, "\n\n"...)
+	}
+	if _, ok := cutLineEnd(last); ok || len(last) == 0 {
+		return b
+	}
+	if content[len(content)-1] == '\r' {
+		b = append(b, '\n') // which belongs to the CR
+	}
+	return append(b, '\n')
+}
+
+func cutLineEnd(b []byte) (before []byte, ok bool) {
+	for _, end := range []string{"\r\n", "\n", "\r"} {
+		if before, ok = bytes.CutSuffix(b, []byte(end)); ok {
+			return before, true
+		}
+	}
+	return b, false
 }
 
 // appendEntry adds an entry of the window to a stream's bytes, with the end of
 // its id.
 func (s *stream) appendEntry(b []byte, e *window.Entry) []byte {
 	if e.Kind == kindRaw {
-		return append(b, e.Frame...)
+		return s.appendRaw(b, e.Frame)
 	}
 	if !s.cursors {
-		return append(append(b, e.Frame[:e.IDAt]...), '\n')
+		open := e.Frame[:e.IDAt]
+		b = append(b, open...)
+		if bytes.HasSuffix(open, []byte("\r\n")) {
+			b = append(b, '\r') // as it was published
+		}
+		return append(b, '\n')
 	}
 	b = append(b, e.Frame...)
 	b = append(b, s.proof...)
 	return append(b, "\n\n"...)
+}
+
+// appendRaw adds what cannot have a cursor in it. On an event stream it is whole
+// blocks, and one of ours tells how far it goes.
+func (s *stream) appendRaw(b, content []byte) []byte {
+	b = append(b, content...)
+	if !s.cursors {
+		if s.sse {
+			b = endBlock(b, content)
+		}
+		return b
+	}
+	return s.appendOwn(endBlock(b, content), eventMark, nil)
 }
 
 // appendOwn adds one of Ebb's own events, with the stream's position for an id.

@@ -1,71 +1,101 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/internal/hold"
-	"github.com/ebb-events/ebb/sse"
 )
 
 // hold turns a response into a stream and blocks until it ends.
 func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+
+	if r.Method == http.MethodHead || !hasBody(h.status) { // there is nothing to hold
+		h.writeHeader(w)
+		return
+	}
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
 		return
 	case <-time.After(e.cfg.Wait):
-		sendBack(w, "starting")
+		h.refuse(w, r, "starting")
 		return
-	}
-	s := e.newStream(ctx, r, h)
-	// From here on every event counts, before the first byte is sent.
-	if !e.add(s) {
-		sendBack(w, reasonDraining)
-		return
-	}
-	for _, sub := range s.subs {
-		defer func() { sub.reader.Close() }() // the one it has then
 	}
 
-	for name, values := range h.header {
-		if !hopByHop[name] {
-			w.Header()[name] = values
-		}
+	s := e.newStream(ctx, r, h)
+	defer s.detach()
+	// From here on every event counts, before the first byte is sent.
+	if !e.add(s) {
+		h.refuse(w, r, reasonDraining)
+		return
 	}
-	if s.sse {
-		w.Header().Set("X-Accel-Buffering", "no")
-		if w.Header().Get("Cache-Control") == "" {
-			w.Header().Set("Cache-Control", "no-store")
-		}
-	}
-	w.WriteHeader(h.status)
-	first := h.body
-	if s.sse && !endsOpen(first) {
-		first = appendRetry(first)
-	}
-	_, err := w.Write(first)
-	if err == nil {
-		err = s.holder.Hold(ctx, w, s)
-	}
+	h.writeHeader(w)
+	h.body = nil // the stream writes it and lets it go
+	err := s.holder.Hold(ctx, w, s)
 	e.remove(s, s.closedBy(err))
 }
 
-// hopByHop headers concern one connection, or a body's length that no longer
-// holds.
-var hopByHop = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Content-Length": true, "Content-Encoding": true,
+// isStream tells whether Ebb's own events may be sent.
+func (h *held) isStream() bool { return isStream(h.header.Get("Content-Type")) }
+
+// refuse answers when there are no streams to be had for now.
+func (h *held) refuse(w http.ResponseWriter, r *http.Request, reason string) {
+	if h.isStream() || wantsStream(r) {
+		sendBack(w, reason)
+		return
+	}
+	w.Header().Set("Retry-After", "2")
+	http.Error(w, "the edge is "+reason, http.StatusServiceUnavailable)
 }
 
-// endsOpen tells whether a body ends within a block, which is not ours to add to.
-func endsOpen(body []byte) bool { return len(body) > 0 && !strings.HasSuffix(string(body), "\n") }
+func (h *held) writeHeader(w http.ResponseWriter) {
+	out := w.Header()
+	for name, values := range h.header {
+		if !ofMessage[name] && name != "Content-Encoding" {
+			out[name] = values
+		}
+	}
+	if h.isStream() {
+		out.Set("X-Accel-Buffering", "no")
+		if out.Get("Cache-Control") == "" {
+			out.Set("Cache-Control", "no-store")
+		}
+	}
+	w.WriteHeader(h.status)
+}
+
+// ofMessage are headers that concern one connection, or a body's length that no
+// longer holds.
+var ofMessage = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Content-Length": true, "Trailer": true, "Upgrade": true,
+}
+
+// hasBody tells whether responses with that status have one.
+func hasBody(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// begins returns what a stream begins with: the origin's words, and when to
+// come back unless they say so.
+func (h *held) begins() []byte {
+	if !h.isStream() {
+		return h.body
+	}
+	b := endBlock(h.body, h.body)
+	if bytes.Contains(b, []byte("retry:")) {
+		return b
+	}
+	return appendRetry(b)
+}
 
 // newStream subscribes to all channels of a hold.
 func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream {
@@ -74,21 +104,27 @@ func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream 
 		edge:      e,
 		ctx:       ctx,
 		holder:    hold.NewPortable(),
-		sse:       strings.HasPrefix(h.header.Get("Content-Type"), sse.ContentType),
+		sse:       h.isStream(),
+		first:     h.begins(),
 		session:   meta["session"] != "",
 		keepAlive: h.instruct.Hold.KeepAlive,
 	}
 	if s.session {
-		s.proof = meta["proof"]
+		if channel.ValidProof(meta["proof"]) {
+			s.proof = meta["proof"]
+		}
 		if ttl, err := strconv.Atoi(meta["ttl"]); err == nil {
 			s.expires = time.Now().Add(time.Duration(ttl) * time.Second)
 		}
 	}
-	s.cursors = s.sse && len(h.instruct.Hold.Channels) == 1
-	t := e.tail.Load()
 	for _, ch := range h.instruct.Hold.Channels {
-		sub := &sub{channel: ch.Name}
-		s.subs = append(s.subs, sub)
+		if !slices.ContainsFunc(s.subs, func(other *sub) bool { return other.channel == ch.Name }) {
+			s.subs = append(s.subs, &sub{channel: ch.Name})
+		}
+	}
+	s.cursors = s.sse && len(s.subs) == 1
+	t := e.tail.Load()
+	for _, sub := range s.subs {
 		if s.cursors {
 			s.begin(sub, t, r)
 		} else {
@@ -96,6 +132,13 @@ func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream 
 		}
 	}
 	return s
+}
+
+// detach lets go of what the stream has in the window.
+func (s *stream) detach() {
+	for _, sub := range s.subs {
+		sub.reader.Close()
+	}
 }
 
 // begin puts a stream where its browser left it, or else at the end of the log.

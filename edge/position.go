@@ -36,19 +36,23 @@ func (s *stream) move(sub *sub, t *tail, c channel.Cursor) {
 // attach registers a channel with a reading of the log and returns how far
 // that has come.
 func (s *stream) attach(sub *sub, t *tail) window.Position {
-	if sub.reader != nil {
+	first := sub.reader == nil
+	if !first {
 		sub.reader.Close()
 	}
 	sub.tail, sub.log, sub.part = t, t.log, partition(t.log, sub.channel)
 	sub.behind, sub.replay = nil, new(replay)
 	var at window.Position
 	sub.reader, at = t.window.Attach(sub.part, sub.channel, s.holder.Wake)
+	if first {
+		sub.live = at.Offset
+	}
 	return at
 }
 
 // lose makes a reset due, after which the channel goes on at to.
 func (s *sub) lose(why string, from int64, to window.Position) {
-	s.why, s.from, s.at = why, from, to
+	s.why, s.from, s.at, s.live = why, from, to, to.Offset
 	s.behind, s.replay = nil, new(replay)
 }
 

@@ -129,6 +129,17 @@ func TestGapInTheLogIsAnnouncedInItsPlace(t *testing.T) {
 	}
 }
 
+func TestSourceThatLostItsEndMayUseOffsetsAgain(t *testing.T) {
+	in(t, nil, func(w *world) {
+		c := w.open("/?u=ann", "")
+		c.want("ebb.hello")
+		w.append(event("ann", 7, "lost later"), channel.Record{Kind: channel.Gap, Data: []byte("source retention")}, event("ann", 7, "another"))
+		c.want("lost later", `ebb.reset {"reason":"source retention","from":0,"to":1}`, "another")
+		c.silent()
+		c.cut()
+	})
+}
+
 func TestLogMadeAnewResetsOpenStreams(t *testing.T) {
 	in(t, nil, func(w *world) {
 		c := w.open("/?u=ann", "")

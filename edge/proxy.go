@@ -3,8 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -14,34 +13,20 @@ import (
 	"github.com/ebb-events/ebb/sse"
 )
 
-const (
-	maxInstruct = 100_000 // bytes of a JSON instruct
-	maxBody     = 1 << 20 // bytes of the body that a stream begins with
-)
-
 // features is what of GRIP there is here. Recovery by Grip-Link is not.
 const features = "status, session"
 
 // leg is a request's way to the origin.
 type leg struct {
-	begun  time.Time
-	cancel context.CancelCauseFunc
-	timer  *time.Timer // ends the wait for a stream's set-up; nil otherwise
+	begun    time.Time
+	cancel   context.CancelCauseFunc
+	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
+	answered bool        // the answer was counted
 }
 
 type legKey struct{}
 
 var errWait = errors.New("edge: the origin takes too long")
-
-// held is how a response that is to be held leaves the proxy.
-type held struct {
-	instruct grip.Instruct
-	status   int
-	header   http.Header
-	body     []byte
-}
-
-func (*held) Error() string { return "edge: held" }
 
 // ServeHTTP proxies a request, and holds its response where the origin says so.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,9 +40,17 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, legKey{}, l)))
 }
 
-// wantsStream tells an EventSource from other requests.
+// wantsStream tells an EventSource, which takes nothing but a stream, from
+// other requests.
 func wantsStream(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), sse.ContentType)
+	accept := r.Header.Get("Accept")
+	return r.Method == http.MethodGet && isStream(accept) && !strings.Contains(accept, ",")
+}
+
+// isStream tells whether a media type is that of an event stream.
+func isStream(mediaType string) bool {
+	t, _, _ := strings.Cut(mediaType, ";")
+	return strings.EqualFold(strings.TrimSpace(t), sse.ContentType)
 }
 
 func (e *Edge) newProxy() *httputil.ReverseProxy {
@@ -77,83 +70,35 @@ func (e *Edge) newProxy() *httputil.ReverseProxy {
 		FlushInterval:  -1,
 		ModifyResponse: e.modify,
 		ErrorHandler:   e.fail,
+		ErrorLog:       slog.NewLogLogger(e.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 }
 
 // rewrite makes the request to the origin: a client's word on GRIP is dropped.
 func (e *Edge) rewrite(p *httputil.ProxyRequest) {
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // also what Go cannot parse
 	p.SetURL(e.cfg.Origin)
 	p.Out.Host = p.In.Host
 	p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"] // to be added to
 	p.SetXForwarded()
+	if proto := p.In.Header.Get("X-Forwarded-Proto"); p.In.TLS == nil && (proto == "https" || proto == "http") {
+		p.Out.Header.Set("X-Forwarded-Proto", proto) // what is in front of us speaks TLS
+	}
 	p.Out.Header.Del("Accept-Encoding")
 	stripGrip(p.Out.Header)
+	stripGrip(p.Out.Trailer)
 	if sig, err := e.cfg.GripKey.Sign(e.cfg.GripIssuer, time.Now()); err == nil { // a key that cannot sign is refused at the door
 		p.Out.Header.Set(grip.SigHeader, sig)
 	}
 	p.Out.Header.Set("Grip-Feature", features)
 }
 
-// modify lets an ordinary response through, without a word of GRIP, and takes
-// out one that is to be held.
-func (e *Edge) modify(resp *http.Response) error {
-	l := resp.Request.Context().Value(legKey{}).(*leg)
-	if f := e.cfg.Metrics.Origin; f != nil {
-		f(resp.StatusCode, time.Since(l.begun))
+// count tells, once, how the origin answered and after what time.
+func (e *Edge) count(l *leg, status int) {
+	if f := e.cfg.Metrics.Origin; f != nil && !l.answered {
+		f(status, time.Since(l.begun))
 	}
-	if !grip.IsInstruct(resp.Header) {
-		if l.timer != nil {
-			if resp.StatusCode >= 500 {
-				return fmt.Errorf("edge: the origin answered %s", resp.Status)
-			}
-			l.timer.Stop()
-		}
-		return nil
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return fmt.Errorf("edge: reading the origin's answer: %w", err)
-	}
-	instruct, err := grip.ParseInstruct(resp.StatusCode, resp.Header, body)
-	if err != nil {
-		return err
-	}
-	h := &held{instruct: instruct, status: resp.StatusCode, header: resp.Header, body: body}
-	if grip.IsJSON(resp.Header) {
-		if len(body) > maxInstruct {
-			return fmt.Errorf("edge: a JSON instruct of over %d bytes", maxInstruct)
-		}
-		h.unpack()
-	}
-	if len(body) > maxBody {
-		return fmt.Errorf("edge: a stream that begins with over %d bytes", maxBody)
-	}
-	stripGrip(h.header)
-	if instruct.Hold == nil {
-		resp.StatusCode, resp.Header = h.status, h.header
-		resp.Body = io.NopCloser(strings.NewReader(string(h.body)))
-		resp.ContentLength = int64(len(h.body))
-		resp.Header.Del("Content-Length")
-		return nil
-	}
-	if instruct.Hold.Mode != grip.ModeStream {
-		return fmt.Errorf("edge: hold mode %q; this edge holds streams", instruct.Hold.Mode)
-	}
-	return h
-}
-
-// unpack takes status, headers and body out of a JSON instruct.
-func (h *held) unpack() {
-	in := h.instruct.Response
-	h.status = in.Code
-	if h.status == 0 {
-		h.status = http.StatusOK
-	}
-	h.header = http.Header{}
-	for name, value := range in.Header {
-		h.header.Set(name, value)
-	}
-	h.body = []byte(in.Body)
+	l.answered = true
 }
 
 // fail gets what modify took out of the proxy's hands, and its errors.
@@ -163,6 +108,7 @@ func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if l.timer == nil || l.timer.Stop() {
 			e.hold(w, r, h)
 		} else {
+			e.count(l, 0)
 			sendBack(w, "unavailable")
 		}
 		return
@@ -172,9 +118,7 @@ func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else if cause != nil {
 		return // the client is gone
 	}
-	if f := e.cfg.Metrics.Origin; f != nil {
-		f(0, time.Since(l.begun))
-	}
+	e.count(l, 0)
 	e.cfg.Logger.Warn("the origin gives no usable answer", "part", "edge", "path", r.URL.Path, "cause", err)
 	if l.timer != nil {
 		sendBack(w, "unavailable")
@@ -195,11 +139,12 @@ func sendBack(w http.ResponseWriter, reason string) {
 	_, _ = w.Write(sse.Event{Name: eventBye, Data: []byte(`{"reason":"` + reason + `"}`)}.Append(b))
 }
 
-// stripGrip removes all of the protocol's headers.
+// stripGrip removes all of the protocol's headers, also as those name them who
+// take an underscore for a hyphen.
 func stripGrip(h http.Header) {
 	for name := range h {
-		if strings.HasPrefix(name, grip.HeaderPrefix) {
-			h.Del(name)
+		if strings.HasPrefix(strings.ReplaceAll(name, "_", "-"), grip.HeaderPrefix) {
+			delete(h, name)
 		}
 	}
 }

@@ -65,6 +65,9 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 			records = append(records, record)
 		}
 	}
+	if len(records) == 0 { // nothing of it concerns streams
+		return http.StatusOK, "Published"
+	}
 	if err := e.cfg.Publisher.Append(r.Context(), records); err != nil {
 		e.cfg.Logger.Warn("published items were not taken", "part", "edge", "cause", err)
 		return http.StatusServiceUnavailable, "the channel log is away; nothing is promised, publish again"

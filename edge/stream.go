@@ -37,6 +37,7 @@ type stream struct {
 	warned  bool // ebb.expiring was sent
 	greeted bool // ebb.hello was sent
 
+	first     []byte          // what it begins with, until it was sent
 	keepAlive *grip.KeepAlive // what the origin wants to be sent on a silent stream
 	beat      time.Time       // when a heartbeat is due
 	entries   []window.Entry  // scratch
@@ -53,6 +54,7 @@ type sub struct {
 	log     channel.Log // what at is a position in
 	part    int32
 	at      window.Position
+	live    int64   // the newest offset when the stream came: what was closed up to there is closed for others
 	behind  *behind // non-nil while the log itself is asked
 	replay  *replay // what is kept between reads from beyond the window
 	why     string  // a reset that is due, and from which offset
@@ -76,6 +78,8 @@ func (s *stream) Fill(b []byte, now time.Time) ([]byte, hold.Next) {
 	}
 	begun := len(b)
 	more := false
+	b = append(b, s.first...)
+	s.first = nil
 	for _, sub := range s.subs {
 		var again bool
 		b, again = s.fill(b, sub)
@@ -146,7 +150,8 @@ func (s *stream) fill(b []byte, sub *sub) (out []byte, more bool) {
 		s.greeted = true
 		b = s.appendOwn(b, eventHello, nil)
 	}
-	entries, at, ok := sub.reader.Read(s.entries[:0], sub.at.Offset, most-len(b))
+	room := most - len(b)
+	entries, at, ok := sub.reader.Read(s.entries[:0], sub.at.Offset, room)
 	if !ok {
 		s.catchUp(sub)
 		return b, false
@@ -154,17 +159,21 @@ func (s *stream) fill(b []byte, sub *sub) (out []byte, more bool) {
 	if sub.replay.begun {
 		sub.replay = new(replay) // the next one begins with other repeats behind it
 	}
-	b = s.appendEntries(b, sub, entries)
-	if at.Offset > sub.at.Offset {
+	for i := range entries {
+		room -= len(entries[i].Frame) // as Read counts
+	}
+	b, closed := s.appendEntries(b, sub, entries)
+	if !closed && at.Offset > sub.at.Offset {
 		sub.at = at
 	}
 	clear(entries) // frames shall go when the window forgets them
 	s.entries = entries[:0]
-	return b, len(b) >= most
+	return b, room <= 0
 }
 
-// appendEntries adds entries and moves the position past them.
-func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) []byte {
+// appendEntries adds entries and moves the position past them. It stops behind
+// one that closes the stream: what follows is for its successor.
+func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out []byte, closed bool) {
 	begun, events := len(b), 0
 	for i := range entries {
 		e := &entries[i]
@@ -172,9 +181,9 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) []byt
 		sub.at = window.Position{Offset: e.Offset, Epoch: e.Epoch}
 		switch e.Kind {
 		case kindClose:
-			if sub.behind == nil { // replay skips it
+			if e.Offset > sub.live { // replay skips it
 				s.end(reasonClosed)
-				return b
+				closed = true
 			}
 		case kindGap:
 			sub.why, sub.from = string(e.Frame), from
@@ -186,11 +195,14 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) []byt
 				f(time.Since(e.Time))
 			}
 		}
+		if closed {
+			break
+		}
 	}
 	if f := s.edge.cfg.Metrics.Delivered; f != nil && events > 0 {
 		f(events, len(b)-begun)
 	}
-	return b
+	return b, closed
 }
 
 // gone is what ebb.reset says.
@@ -229,6 +241,9 @@ func appendRetry(b []byte) []byte {
 func (s *stream) heartbeat(b []byte) []byte {
 	if s.keepAlive != nil {
 		b = append(b, s.keepAlive.Content...)
+		if s.sse {
+			b = endBlock(b, []byte(s.keepAlive.Content))
+		}
 	}
 	if s.sse && !s.greeted {
 		return append(b, ":\n\n"...) // its position is not known yet
@@ -236,8 +251,15 @@ func (s *stream) heartbeat(b []byte) []byte {
 	return s.appendOwn(b, eventMark, nil)
 }
 
-// nextBeat is 15 to 20 s from now, or earlier if the origin wants so.
+// nextBeat is 15 to 20 s from now, or earlier if the origin wants so. On what
+// is no event stream the origin alone has a say.
 func (s *stream) nextBeat(now time.Time) time.Time {
+	if !s.sse {
+		if s.keepAlive != nil {
+			return now.Add(s.keepAlive.Timeout)
+		}
+		return now.Add(24 * time.Hour)
+	}
 	beat := 15*time.Second + rand.N(5*time.Second)
 	if s.keepAlive != nil && s.keepAlive.Timeout < beat {
 		beat = s.keepAlive.Timeout

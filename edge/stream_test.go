@@ -67,7 +67,7 @@ func TestBeyondTheWindowTheLogIsRead(t *testing.T) {
 		c.want("ebb.hello")
 		c.cut()
 		for i := range int64(5000) {
-			w.log.Append(nil, []channel.Record{event("ann", i, fmt.Sprintf("%0200d", i))})
+			w.log.Append(t.Context(), []channel.Record{event("ann", i, fmt.Sprintf("%0200d", i))})
 		}
 		synctest.Wait()
 		back := w.open("/?u=ann", c.lastID)

@@ -93,6 +93,9 @@ type item struct{ publisher, channel, id string }
 
 // copy tells whether e is a copy of what was seen before, and notes e if not.
 func (r *repeats) copy(e *channel.Entry) bool {
+	if e.Kind == channel.Gap && e.Channel == "" {
+		r.marks = nil // a source may have lost its end, and use offsets again
+	}
 	if e.Src.IsRecord() {
 		return r.copyOfRecord(e)
 	}

@@ -36,7 +36,7 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 	defer cancel()
 	switch err := g.cfg.Sender.Send(ctx, at.typ, at.id, m.JSON()); {
 	case errors.Is(err, ebb.ErrUnknownType):
-		return notFound
+		return noType(at)
 	case errors.Is(err, ebb.ErrTooLarge):
 		return tooLarge(err)
 	case err != nil:
@@ -50,7 +50,7 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 }
 
 func tooLarge(cause error) error {
-	return &problem{status: http.StatusRequestEntityTooLarge, detail: "The command is too large.", cause: cause}
+	return &problem{status: http.StatusRequestEntityTooLarge, detail: "The command is too large: it has at most 1 MiB, together with the claims of its sender.", cause: cause}
 }
 
 func notJSON(detail string) error {

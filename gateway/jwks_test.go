@@ -188,9 +188,8 @@ func TestJWKSFaults(t *testing.T) {
 					want  int
 				}{{9 * time.Minute, 200}, {40 * time.Minute, 200}, {15 * time.Minute, 503}} {
 					time.Sleep(tt.after)
-					token := w.signWith(jose.ES256, pair.private, "a")
 					w.now = time.Now()
-					token = w.signWith(jose.ES256, pair.private, "a")
+					token := w.signWith(jose.ES256, pair.private, "a")
 					if got := w.opens(token); got != tt.want {
 						t.Errorf("%v later: got %d, want %d", tt.after, got, tt.want)
 					}

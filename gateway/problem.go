@@ -42,6 +42,11 @@ func (p *problem) write(w http.ResponseWriter) {
 
 var notFound = &problem{status: http.StatusNotFound, detail: "There is nothing here."}
 
+// noType is for a path whose service nobody has heard of.
+func noType(at place) error {
+	return &problem{status: http.StatusNotFound, detail: fmt.Sprintf("There is no type %.80q: its service has not run yet, or the gateway is not to serve it.", at.typ)}
+}
+
 func bad(format string, args ...any) error {
 	return &problem{status: http.StatusBadRequest, detail: fmt.Sprintf(format, args...)}
 }

@@ -13,7 +13,7 @@ import (
 // read answers one instance. What the user may not see does not exist.
 func (g *Gateway) read(w http.ResponseWriter, r *http.Request, at place) error {
 	var state json.RawMessage
-	err := g.reading(r, func(ctx context.Context, u ebb.User, fresh bool) (err error) {
+	err := g.reading(r, at, func(ctx context.Context, u ebb.User, fresh bool) (err error) {
 		state, err = g.cfg.Reader.Get(ctx, at.typ, at.id, u, fresh)
 		return err
 	})
@@ -35,7 +35,7 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, at place) error {
 // list answers all instances of a type that the user may see.
 func (g *Gateway) list(w http.ResponseWriter, r *http.Request, at place) error {
 	items := []json.RawMessage{}
-	err := g.reading(r, func(ctx context.Context, u ebb.User, fresh bool) error {
+	err := g.reading(r, at, func(ctx context.Context, u ebb.User, fresh bool) error {
 		found, err := g.cfg.Reader.List(ctx, at.typ, u, fresh)
 		items = append(items, found...)
 		return err
@@ -46,7 +46,7 @@ func (g *Gateway) list(w http.ResponseWriter, r *http.Request, at place) error {
 	return writeJSON(w, http.StatusOK, map[string][]json.RawMessage{"items": items})
 }
 
-func (g *Gateway) reading(r *http.Request, do func(ctx context.Context, u ebb.User, fresh bool) error) error {
+func (g *Gateway) reading(r *http.Request, at place, do func(ctx context.Context, u ebb.User, fresh bool) error) error {
 	who, err := g.identify(r)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (g *Gateway) reading(r *http.Request, do func(ctx context.Context, u ebb.Us
 	defer cancel()
 	switch err := do(ctx, who.user, r.URL.Query().Has("fresh")); {
 	case errors.Is(err, ebb.ErrUnknownType):
-		return notFound
+		return noType(at)
 	case err != nil:
 		return away("The latest state is not known now.", err)
 	}

@@ -129,6 +129,7 @@ func (c *Client) connect(opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMaxAge(c.age),
 		kgo.MetadataMinAge(100 * time.Millisecond),
 		kgo.DialTimeout(c.away),
+		kgo.RequestTimeoutOverhead(c.away), // or one that accepts and is silent costs 10 s
 		kgo.RetryBackoffFn(backoff),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),

@@ -23,8 +23,12 @@ type configFile struct {
 
 func readConfig(r io.Reader) (kong.Resolver, error) {
 	values := map[string]any{}
-	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("not YAML or JSON: %w", err)
+	err := yaml.NewDecoder(r).Decode(&values)
+	if _, ok := errors.AsType[*yaml.TypeError](err); ok {
+		err = errors.New("it has no names with values")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("the config file cannot be read as YAML or JSON: %w", err)
 	}
 	return &configFile{values: values}, nil
 }
@@ -40,14 +44,14 @@ func (c *configFile) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (
 			return nil, err
 		}
 	}
+	value := c.values[flag.Name]
+	if isSecret(flag) && value != nil && !areFiles(value) {
+		return nil, fmt.Errorf("%w (%s)", errPlainSecret, strings.Join(flag.Envs, ", "))
+	}
 	for _, name := range flag.Envs {
 		if _, ok := os.LookupEnv(name); ok {
 			return nil, nil
 		}
-	}
-	value := c.values[flag.Name]
-	if isSecret(flag) && value != nil && !areFiles(value) {
-		return nil, errPlainSecret
 	}
 	return value, nil
 }
@@ -55,10 +59,17 @@ func (c *configFile) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (
 func (c *configFile) check(flags []*kong.Flag) error {
 	for key := range c.values {
 		if !slices.ContainsFunc(flags, func(f *kong.Flag) bool { return f.Name == key && key != "config" && key != "help" }) {
-			return fmt.Errorf("the config file has %q, which is no flag of this command", key)
+			return unknownKey(key)
 		}
 	}
 	return nil
+}
+
+// unknownKey is a key of a config file that is no flag.
+type unknownKey string
+
+func (k unknownKey) Error() string {
+	return fmt.Sprintf("the config file has %q, which is no flag of this command", string(k))
 }
 
 // secret is a key or a password: file:PATH, or what it is itself, which only

@@ -9,11 +9,11 @@ import (
 )
 
 type connectorCmd struct {
-	kafkaFlags
 	Group     string   `default:"ebb-connector" placeholder:"NAME" help:"Consumer group; connectors of one group share the work."`
-	Exclude   []string `placeholder:"USER" help:"Users who hear nothing."`
-	MaxEvent  int      `default:"900000" placeholder:"BYTES" help:"Longest event; a placeholder stands for others."`
-	AdminAddr string   `default:"127.0.0.1:8085" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
+	Exclude   []string `placeholder:"USER" help:"Users who get no events."`
+	MaxEvent  int      `default:"900000" placeholder:"BYTES" help:"Longest event; a longer one is replaced by a placeholder."`
+	AdminAddr string   `default:"127.0.0.1:8085" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	kafkaFlags
 }
 
 // Run is ebb connector.

@@ -13,8 +13,8 @@ import (
 )
 
 type demoCmd struct {
+	AdminAddr string `default:"127.0.0.1:8086" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
-	AdminAddr string `default:"127.0.0.1:8086" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
 }
 
 // Run is ebb demo.

@@ -18,73 +18,83 @@ import (
 )
 
 type devCmd struct {
-	Addr        string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the page and the API are."`
-	EdgeAddr    string   `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the streams are."`
-	ControlAddr string   `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where publishers connect."`
-	AdminAddr   string   `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
-	KafkaAddr   string   `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Where the embedded broker is."`
-	Data        string   `default:"./ebb-data" placeholder:"DIR" help:"Where the embedded broker and the keys are kept."`
-	Sync        bool     `help:"Survive a power loss, too: slower."`
-	EdgeURL     *url.URL `name:"edge-url" placeholder:"URL" help:"Where browsers find the edge, if not at its address."`
-	GripKey     secret   `placeholder:"file:PATH" help:"Shared with an edge of its own process; one of the data directory if none."`
-	PublishKey  secret   `placeholder:"file:PATH" help:"Who has it may publish; one of the data directory if none."`
-	kafkaFlags
+	Addr        string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the page and the API."`
+	EdgeAddr    string   `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address of the streams."`
+	ControlAddr string   `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Address for publishers: POST /publish/."`
+	AdminAddr   string   `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	KafkaAddr   string   `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address of the embedded broker."`
+	Data        string   `default:"./ebb-data" placeholder:"DIR" help:"Directory for the embedded broker's data and the keys."`
+	Sync        bool     `help:"Survive a power loss, too; slower."`
+	EdgeURL     *url.URL `name:"edge-url" placeholder:"URL" help:"URL of the edge for browsers, where they cannot use its address."`
+	GripKey     secret   `placeholder:"file:PATH" help:"Key to share with an edge outside, not that of the data directory."`
+	PublishKey  secret   `placeholder:"file:PATH" help:"Key that publishers must have, not that of the data directory."`
+
+	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
+	topicFlags `embed:"" group:"Kafka:"`
 }
 
 // Run is ebb dev: what the other subcommands run, in one process.
 func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	p := newProcess(env)
 	defer p.close()
-	front, edgeLn, err := d.listen(p)
+	on, err := d.listen(p)
 	if err != nil {
 		return err
+	}
+	brokers := kafkaFlags{Kafka: d.Kafka, topicFlags: d.topicFlags}
+	embedded := len(d.Kafka) == 0
+	if embedded { // before the keys: it takes the data directory for this process
+		if brokers.Kafka, err = d.startBroker(p); err != nil {
+			return err
+		}
 	}
 	keys, err := d.openKeys()
 	if err != nil {
 		return err
 	}
-	embedded := len(d.Kafka) == 0
-	if embedded {
-		if err := d.startBroker(p); err != nil {
-			return err
-		}
-	}
-	client, err := d.reach(ctx, p, embedded, kafka.ChannelLog)
+	client, err := brokers.reach(ctx, p, embedded, kafka.ChannelLog)
 	if err != nil {
 		return err
 	}
 	// The demonstration is a service as others write it. Its topics are there
 	// before anything looks for topics.
-	tasks := demoCmd{kafkaFlags: d.kafkaFlags}
+	tasks := demoCmd{kafkaFlags: brokers}
 	tasks.Types = []string{demo.Tasks().Name}
 	service, err := tasks.reach(ctx, p, embedded, ebb.Commands, ebb.Events, ebb.Aggregates, ebb.Replies)
 	if err != nil {
 		return err
 	}
-	if err := d.add(p, client, keys, front, edgeLn); err != nil {
+	if err := d.add(p, client, brokers, keys, on); err != nil {
 		return err
 	}
 	tasks.add(p, service)
-	return p.run(ctx, "ready "+baseURL(front.Addr(), "/"))
+	return p.run(ctx, "ready "+baseURL(on.front.Addr(), "/"))
+}
+
+// devListeners are open before anything has begun.
+type devListeners struct {
+	front, control net.Listener
+	edge           *dev.Cutter
 }
 
 // listen opens the addresses first, so that one in use is told before anything
 // has begun.
-func (d *devCmd) listen(p *process) (front net.Listener, edge *dev.Cutter, err error) {
-	if front, err = p.listen(d.Addr, "--addr", "gateway"); err != nil {
-		return nil, nil, err
+func (d *devCmd) listen(p *process) (on devListeners, err error) {
+	if on.front, err = p.listen(d.Addr, "--addr", "gateway"); err != nil {
+		return on, err
 	}
 	ln, err := p.listen(d.EdgeAddr, "--edge-addr", "edge")
 	if err != nil {
-		return nil, nil, err
+		return on, err
 	}
-	if err := p.serveAdmin(d.AdminAddr); err != nil {
-		return nil, nil, err
+	on.edge = dev.NewCutter(ln)
+	if on.control, err = p.listen(d.ControlAddr, "--control-addr", "control"); err != nil {
+		return on, err
 	}
 	if d.EdgeURL == nil {
 		d.EdgeURL = mustParse(baseURL(ln.Addr(), ""))
 	}
-	return front, dev.NewCutter(ln), nil
+	return on, p.serveAdmin(d.AdminAddr)
 }
 
 func (d *devCmd) openKeys() (dev.Keys, error) {
@@ -110,10 +120,11 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 	return keys, nil
 }
 
-func (d *devCmd) startBroker(p *process) error {
+// startBroker returns where the embedded broker is.
+func (d *devCmd) startBroker(p *process) (seeds []string, err error) {
 	b, err := broker.Start(broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync, Log: p.env.log})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.atEnd(func() {
 		if err := b.Close(); err != nil {
@@ -129,26 +140,25 @@ func (d *devCmd) startBroker(p *process) error {
 		}
 	}})
 	p.env.log.Info("serving", "part", "kafka", "addr", b.Addr())
-	d.Kafka = []string{b.Addr()}
-	return nil
+	return []string{b.Addr()}, nil
 }
 
 // add puts every box into the process, made as their own subcommands make them.
-func (d *devCmd) add(p *process, client *kafka.Client, keys dev.Keys, front net.Listener, edgeLn *dev.Cutter) error {
-	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: d.kafkaFlags}
+func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
+	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: brokers}
 	api, err := gateway.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, keys.Tokens)
 	if err != nil {
 		return err
 	}
-	p.handler("gateway", front, dev.New(dev.Config{
-		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: edgeLn.Cut,
+	p.handler("gateway", on.front, dev.New(dev.Config{
+		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
 	}))
 
-	edge := edgeCmd{ControlAddr: d.ControlAddr, Origin: mustParse(baseURL(front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second}
-	if err := edge.add(p, client, edgeLn, keys.Grip, keys.Publish); err != nil {
+	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second}
+	if err := edge.add(p, client, on.edge, on.control, keys.Grip, keys.Publish); err != nil {
 		return err
 	}
-	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: d.kafkaFlags}
+	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}
 	return connector.add(p, client)
 }
 

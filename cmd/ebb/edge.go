@@ -14,23 +14,32 @@ import (
 )
 
 type edgeCmd struct {
-	Addr        string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where browsers connect."`
-	ControlAddr string        `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where publishers connect: POST /publish/."`
-	AdminAddr   string        `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
-	Origin      *url.URL      `required:"" placeholder:"URL" help:"What requests are proxied to: the gateway."`
-	GripKey     secret        `placeholder:"file:PATH" help:"Signs requests to the origin; the gateway has the same."`
-	GripIss     string        `default:"ebb" placeholder:"NAME" help:"Who signs."`
-	PublishKey  secret        `placeholder:"file:PATH" help:"Who has it may publish; nobody if there is none."`
-	Window      int64         `default:"256" placeholder:"MIB" help:"How much of the recent channel log to keep in memory."`
-	Grace       time.Duration `default:"3s" help:"Over how long streams end when the edge does."`
+	Addr        string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for browsers."`
+	ControlAddr string        `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Address for publishers: POST /publish/."`
+	AdminAddr   string        `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	Origin      *url.URL      `required:"" placeholder:"URL" help:"Where requests are proxied to: the gateway."`
+	GripKey     secret        `placeholder:"file:PATH" help:"Key that signs requests to the origin; the gateway has the same."`
+	GripIss     string        `default:"ebb" placeholder:"NAME" help:"Name that it signs with."`
+	PublishKey  secret        `placeholder:"file:PATH" help:"Key that publishers must have; nobody may publish without one."`
+	Window      int64         `default:"256" placeholder:"MIB" help:"Memory for recent events; older ones are read from Kafka."`
+	Grace       time.Duration `default:"3s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
 	kafkaFlags
 }
 
 // Run is ebb edge.
 func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
+	gripKey, err1 := e.GripKey.key("--grip-key")
+	publishKey, err2 := e.PublishKey.key("--publish-key")
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
 	p := newProcess(env)
 	defer p.close()
 	ln, err := p.listen(e.Addr, "--addr", "edge")
+	if err != nil {
+		return err
+	}
+	control, err := p.listen(e.ControlAddr, "--control-addr", "control")
 	if err != nil {
 		return err
 	}
@@ -41,19 +50,15 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	gripKey, err1 := e.GripKey.key("--grip-key")
-	publishKey, err2 := e.PublishKey.key("--publish-key")
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	if err := e.add(p, client, ln, gripKey, publishKey); err != nil {
+	if err := e.add(p, client, ln, control, gripKey, publishKey); err != nil {
 		return err
 	}
 	return p.run(ctx, "ready http://"+ln.Addr().String())
 }
 
-// add puts an edge on ln into a process, and its control listener.
-func (e *edgeCmd) add(p *process, client *kafka.Client, ln net.Listener, gripKey, publishKey grip.Key) error {
+// add puts an edge into a process: on ln for browsers, on control for
+// publishers.
+func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener, gripKey, publishKey grip.Key) error {
 	channels := client.Channels()
 	box, err := edge.New(edge.Config{
 		Log:        channels,
@@ -71,10 +76,6 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln net.Listener, gripKey
 	}
 	p.admin.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(box.Streams()) })
 	p.admin.Check("edge", box.Ready)
-	control, err := p.listen(e.ControlAddr, "--control-addr", "control")
-	if err != nil {
-		return err
-	}
 	p.server("edge", ln, serve.Server{Handler: box, Drain: box.Drain, Grace: e.Grace})
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)

@@ -12,18 +12,18 @@ import (
 )
 
 type gatewayCmd struct {
-	Addr      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where browsers connect."`
-	EdgeURL   string   `name:"edge-url" required:"" placeholder:"URL" help:"Where browsers find the edge."`
-	JWKS      string   `name:"jwks" xor:"token" required:"" placeholder:"URL" help:"The keys that the issuer of access tokens publishes."`
-	JWTKey    secret   `name:"jwt-key" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks access tokens, instead."`
-	Issuer    string   `placeholder:"NAME" help:"iss that access tokens must have."`
-	Audience  string   `placeholder:"NAME" help:"aud that access tokens must have."`
-	TicketKey []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Seals the user in the redirect, 32 bytes or more. With several, the first seals and all open."`
-	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"The edge's signature is checked with it. With several, any will do."`
-	GripIss   string   `placeholder:"NAME" help:"Who must have signed; anybody with the key if empty."`
+	Addr      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for browsers."`
+	EdgeURL   string   `name:"edge-url" required:"" placeholder:"URL" help:"The edge's URL for browsers."`
+	JWKS      string   `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's published keys; this or --jwt-key is required."`
+	JWTKey    secret   `name:"jwt-key" group:"Access tokens:" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks them."`
+	Issuer    string   `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have."`
+	Audience  string   `group:"Access tokens:" placeholder:"NAME" help:"The aud they must have."`
+	TicketKey []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key of 32 bytes or more that seals the user into the redirect; of several, the first seals and all open."`
+	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key that the edge signs with; of several, any will do."`
+	GripIss   string   `placeholder:"NAME" help:"Name that the edge signs with; any if not given."`
 	Origins   []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
 	ACLTypes  []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
-	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Where metrics and health are told."`
+	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
 }
 

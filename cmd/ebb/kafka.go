@@ -9,14 +9,19 @@ import (
 
 // kafkaFlags say where Kafka is, the same for all parts.
 type kafkaFlags struct {
-	Kafka         []string `placeholder:"HOST:PORT" help:"Brokers to begin with; separate several by commas."`
-	Environment   string   `placeholder:"NAME" help:"Suffix of all topics: <app>-<type>-command-NAME."`
-	Types         []string `placeholder:"APP-TYPE" help:"Aggregate types to serve; all that have topics if none."`
-	Cbor          bool     `help:"Write topics in gzip'd CBOR instead of JSON. Both are read."`
+	Kafka      []string `group:"Kafka:" required:"" placeholder:"HOST:PORT" help:"Brokers; some are enough, the others are found."`
+	topicFlags `embed:"" group:"Kafka:"`
+}
+
+// topicFlags say how Kafka is used, wherever it is.
+type topicFlags struct {
+	Types         []string `placeholder:"APP-TYPE" help:"Aggregate types to serve; all that have topics if not given."`
+	Environment   string   `placeholder:"NAME" help:"Suffix of all topics, as in <app>-<type>-command-NAME."`
+	Cbor          bool     `help:"Write gzip'd CBOR, not JSON; both are read."`
 	KafkaTLS      bool     `name:"kafka-tls" help:"Speak TLS with the brokers."`
 	KafkaUser     string   `placeholder:"NAME" help:"Log in to the brokers, by SCRAM-SHA-512."`
 	KafkaPassword secret   `placeholder:"file:PATH" help:"Password of that user."`
-	KafkaPlain    bool     `help:"Send the password as it is (SASL PLAIN)."`
+	KafkaPlain    bool     `help:"Log in by SASL PLAIN instead, which sends the password as it is."`
 }
 
 // reach returns the way to Kafka, for a process that needs topics of these

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ebb-events/ebb/internal/serve"
@@ -71,13 +72,27 @@ func (p *process) worker(name string, run func(ctx context.Context) error) {
 // atEnd is called when all parts have ended, the latest first.
 func (p *process) atEnd(f func()) { p.closers = append(p.closers, f) }
 
+// closing is how long it may take to let go of things. A broker that is silent
+// is not waited for.
+const closing = time.Second
+
 // close lets go of everything, also of a process that did not come to run.
+// What takes too long is left to the end of the program.
 func (p *process) close() {
 	for _, ln := range p.listeners {
 		ln.Close()
 	}
-	for i := range p.closers {
-		p.closers[len(p.closers)-1-i]()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for _, f := range slices.Backward(p.closers) {
+			f()
+		}
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closing):
+		p.env.log.Warn("ended without saying goodbye to the brokers")
 	}
 }
 

@@ -72,7 +72,7 @@ func Start(cfg Config) (_ *Broker, err error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s is in use, perhaps by a real Kafka (--kafka-addr)", cfg.Addr)
 	case err != nil:
-		return nil, fmt.Errorf("broker: %w", err)
+		return nil, fmt.Errorf("broker: %w (--kafka-addr)", err)
 	}
 	b.ln = newListener(ln, cfg.advertised(ln))
 	b.cluster, err = kfake.NewCluster(append(opts,

@@ -174,7 +174,7 @@ func TestEveryStartHasLaterEpochs(t *testing.T) {
 		}
 		var req kadm.OffsetForLeaderEpochRequest
 		req.Add("x", 0, records[0].LeaderEpoch)
-		got, err := kadm.NewClient(cl).OffetForLeaderEpoch(t.Context(), req)
+		got, err := kadm.NewClient(cl).OffsetForLeaderEpoch(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -61,11 +61,15 @@ func (p *Portable) Hold(ctx context.Context, w http.ResponseWriter, s Stream) er
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var buf []byte
-	for {
+	for first := true; ; first = false {
 		b, next := s.Fill(buf[:0], time.Now())
-		if len(b) > 0 {
+		// With nothing to write, the header is to go out, or the end.
+		if len(b) > 0 || first || next.Done {
 			if err := write(out, w, b); err != nil {
 				return err
+			}
+			if !next.Done { // or else silence would count, on HTTP/2
+				_ = out.SetWriteDeadline(time.Time{})
 			}
 		}
 		if buf = b; cap(buf) > 4*step {
@@ -91,7 +95,7 @@ func (p *Portable) Hold(ctx context.Context, w http.ResponseWriter, s Stream) er
 }
 
 func write(out *http.ResponseController, w http.ResponseWriter, b []byte) error {
-	for len(b) > 0 {
+	for {
 		n := min(step, len(b))
 		// Some writers, those of tests, have no deadlines.
 		if err := out.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -107,7 +111,8 @@ func write(out *http.ResponseController, w http.ResponseWriter, b []byte) error 
 		if err != nil {
 			return err
 		}
-		b = b[n:]
+		if b = b[n:]; len(b) == 0 {
+			return nil
+		}
 	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package hold_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -99,10 +100,11 @@ func TestStreamIsAskedWhenWokenAndWhenItsTimeHasCome(t *testing.T) {
 		p := hold.NewPortable()
 		begun := time.Now()
 		var asked []time.Duration
-		_, ended := serve(t, p, fill(func(b []byte, now time.Time) ([]byte, hold.Next) {
+		client, ended := serve(t, p, fill(func(b []byte, now time.Time) ([]byte, hold.Next) {
 			asked = append(asked, now.Sub(begun))
 			return b, hold.Next{At: now.Add(10 * time.Second), Done: len(asked) == 4}
 		}))
+		go io.Copy(io.Discard, client)
 		time.Sleep(3 * time.Second)
 		p.Wake()
 		if err := <-ended; err != nil {
@@ -121,6 +123,12 @@ func TestStreamEndsWithItsContextAndItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle := fill(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
 		client, ended := serve(t, hold.NewPortable(), idle)
+		// The header comes at once, though there is nothing yet.
+		if line, err := bufio.NewReader(client).ReadString('\n'); line != "HTTP/1.1 200 OK\r\n" {
+			t.Errorf("got %q, %v", line, err)
+		}
+		go io.Copy(io.Discard, client)
+		synctest.Wait()
 		client.Close()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("ended with %v", err)

@@ -88,7 +88,7 @@ func (w *Window) Append(partition int32, e Entry) {
 	p.bytes += e.size()
 	w.bytes.Add(e.size())
 	p.at = Position{e.Offset, max(p.at.Epoch, e.Epoch)}
-	var wake []*Reader
+	wake := make([]*Reader, 0, len(l.readers))
 	for r := range l.readers {
 		wake = append(wake, r)
 	}

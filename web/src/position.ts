@@ -52,8 +52,9 @@ export class Position {
     if (next && !(this.#last && covers(this.#last, next))) this.#set(id)
   }
 
-  /** reset goes where the stream goes on after a gap, maybe back. */
+  /** reset goes where the stream goes on after a gap, maybe back. What lost records may use their srcs again. */
   reset(id: string): void {
+    this.#srcs.clear()
     this.#set(id)
   }
 

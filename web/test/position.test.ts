@@ -58,6 +58,13 @@ test('a reset moves back, and what follows it is new', () => {
   expect(position.take(id(3))).toBe(true)
 })
 
+test('after a reset a source may use its offsets again', () => {
+  const position = new Position('/api')
+  position.take(id(1, { src: src(1) }))
+  position.reset(id(2))
+  expect(position.take(id(3, { src: src(1) }))).toBe(true)
+})
+
 test('a persisted cursor is kept per user and without the proof', () => {
   const kept = new Map<string, string>()
   const storage = {

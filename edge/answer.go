@@ -1,0 +1,139 @@
+package edge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/ebb-events/ebb/grip"
+)
+
+const (
+	maxInstruct = 100_000 // bytes of a JSON instruct
+	maxBody     = 1 << 20 // bytes of the body that a stream begins with
+)
+
+// held is how a response that is to be held leaves the proxy.
+type held struct {
+	instruct grip.Instruct
+	status   int
+	header   http.Header
+	body     []byte
+}
+
+func (*held) Error() string { return "edge: held" }
+
+// modify lets an ordinary response through, without a word of GRIP, and takes
+// out one that is to be held.
+func (e *Edge) modify(resp *http.Response) error {
+	l := resp.Request.Context().Value(legKey{}).(*leg)
+	e.count(l, resp.StatusCode)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		stripGrip(resp.Trailer)
+		resp.Body = trailed{resp.Body, resp}
+	}
+	if !grip.IsInstruct(resp.Header) {
+		return l.pass(resp)
+	}
+	h := &held{status: resp.StatusCode, header: resp.Header}
+	var err error
+	if grip.IsJSON(resp.Header) {
+		if h.body, err = readAll(resp.Body, maxInstruct); err != nil {
+			return fmt.Errorf("edge: reading a JSON instruct: %w", err)
+		}
+	}
+	if h.instruct, err = grip.ParseInstruct(resp.StatusCode, resp.Header, h.body); err != nil {
+		return err
+	}
+	hold := h.instruct.Hold
+	switch {
+	case grip.IsJSON(resp.Header):
+		h.unpack()
+	case hold != nil:
+		if h.body, err = readAll(resp.Body, maxBody); err != nil {
+			return fmt.Errorf("edge: reading what a stream begins with: %w", err)
+		}
+	default: // its headers alone were not meant for the client
+		stripGrip(resp.Header)
+		return l.pass(resp)
+	}
+	stripGrip(h.header)
+	if hold == nil {
+		resp.Body.Close()
+		resp.StatusCode, resp.Header, resp.Trailer = h.status, h.header, nil
+		resp.Status = strconv.Itoa(h.status)
+		resp.Body = io.NopCloser(bytes.NewReader(h.body))
+		resp.ContentLength = int64(len(h.body))
+		if hasBody(h.status) {
+			resp.Header.Set("Content-Length", strconv.Itoa(len(h.body)))
+		}
+		return l.pass(resp)
+	}
+	if hold.Mode != grip.ModeStream {
+		return fmt.Errorf("edge: hold mode %q; this edge holds streams", hold.Mode)
+	}
+	return h
+}
+
+// pass lets a response through, unless an EventSource would never come back
+// for a fault that may be over soon.
+func (l *leg) pass(resp *http.Response) error {
+	if l.timer == nil {
+		return nil
+	}
+	if resp.StatusCode >= 500 {
+		return fmt.Errorf("edge: the origin answered %s", resp.Status)
+	}
+	if t := resp.Header.Get("Content-Type"); resp.StatusCode == http.StatusOK && !isStream(t) {
+		return fmt.Errorf("edge: the origin answered an EventSource with %q", t)
+	}
+	if !l.timer.Stop() {
+		return errWait
+	}
+	return nil
+}
+
+// readAll reads what may not be larger than most.
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("it has over %d bytes", most)
+	}
+	return b, err
+}
+
+// trailed is a body behind which trailers come, which are for us as headers are.
+type trailed struct {
+	io.ReadCloser
+	resp *http.Response
+}
+
+func (t trailed) Read(b []byte) (int, error) {
+	n, err := t.ReadCloser.Read(b)
+	if err != nil {
+		stripGrip(t.resp.Trailer)
+	}
+	return n, err
+}
+
+// unpack takes status, headers and body out of a JSON instruct.
+func (h *held) unpack() {
+	in := h.instruct.Response
+	h.status = in.Code
+	if h.status == 0 {
+		h.status = http.StatusOK
+	}
+	h.header = http.Header{}
+	for name, value := range in.Header {
+		h.header.Set(name, value)
+	}
+	for name := range ofMessage {
+		h.header.Del(name)
+	}
+	h.body = []byte(in.Body)
+	if !hasBody(h.status) {
+		h.body = nil
+	}
+}
