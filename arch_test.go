@@ -32,7 +32,7 @@ var imports = map[string]string{
 	"internal/kafkatest/kafka": "internal/kafkatest",
 	// what puts them together, and what shows them
 	"demo":    ". aggregate",
-	"bench":   "grip sse",
+	"bench":   "sse",
 	"dev":     "grip",
 	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 }
@@ -49,7 +49,7 @@ var only = map[string]string{
 	"go.yaml.in/yaml":                     "cmd/ebb",
 	"golang.org/x/crypto":                 "gateway",
 	"golang.org/x/time":                   "gateway",
-	"golang.org/x/sys":                    "internal/broker internal/hold bench",
+	"golang.org/x/sys":                    "internal/broker bench",
 	"testing":                             "internal/kafkatest",
 }
 

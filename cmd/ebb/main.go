@@ -23,15 +23,14 @@ type commands struct {
 	Edge      edgeCmd      `cmd:"" help:"Hold the browsers' streams."`
 	Connector connectorCmd `cmd:"" help:"Carry replies to the channels of the users they are for."`
 	Demo      demoCmd      `cmd:"" help:"Execute the commands of the demonstration's task board."`
+	Bench     benchCmd     `cmd:"" help:"Measure, from outside, what a server of its own does."`
 
-	Config   kong.ConfigFlag  `placeholder:"FILE" help:"Read flags from a YAML or JSON file: its keys are their names."`
-	LogLevel slog.Level       `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error."`
-	Version  kong.VersionFlag `env:"-" help:"Show the version and exit."`
+	Config   kong.ConfigFlag  `group:"General:" placeholder:"FILE" help:"Read flags from a YAML or JSON file."`
+	LogLevel logLevel         `group:"General:" default:"info" placeholder:"LEVEL" help:"Log from this level on: debug, info, warn or error."`
+	Version  kong.VersionFlag `group:"General:" env:"-" help:"Show the version and exit."`
 }
 
-const about = `Commands flow in, events ebb back: what an event-driven back end does comes back to the browser that caused it.
-
-Every flag can also be given as EBB_<FLAG> in the environment or in a --config file. The environment wins over the file, the command line over both. Keys and passwords are flags only as file:PATH.`
+const about = `Commands flow in, events ebb back: what an event-driven back end does comes back to the browser that caused it.`
 
 func main() {
 	ctx, stop := serve.UntilSignal(context.Background())
@@ -50,7 +49,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		kong.Description(about),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Help(help),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
+		kong.ValueFormatter(describe),
 		kong.Configuration(readConfig),
 		kong.DefaultEnvars("EBB"),
 		kong.Vars{"version": version()},
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
+	k.Model.HelpFlag.Help, k.Model.HelpFlag.Group = "Show this help and exit.", generalGroup
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -69,13 +71,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		err = secretsAreFiles(parsed)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "ebb: %v\nebb --help tells more\n", err)
+		fmt.Fprintf(stderr, "%s: %s (%[1]s --help tells more)\n", commandOf(parsed, err), misuse(err))
 		return 2
 	}
-	env := &environment{stdout: stdout, log: serve.Logger(stderr, cmd.LogLevel)}
+	env := &environment{stdout: stdout, log: serve.Logger(stderr, cmd.LogLevel.Level)}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(env); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintf(stderr, "ebb %s: %v\n", strings.Fields(parsed.Command())[0], err)
+		text := strings.TrimPrefix(oneLine(err), parsed.Selected().Name+": ")
+		fmt.Fprintf(stderr, "%s: %s\n", commandOf(parsed, nil), text)
 		return 1
 	}
 	return 0

@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a running ebb dev.
+type server struct {
+	url string
+	cmd *exec.Cmd
+	log tail
+}
+
+// start returns once the server is ready.
+func start(ctx context.Context, cmd *exec.Cmd) (*server, error) {
+	s := &server{cmd: cmd}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = &s.log
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, s.terminate)()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+			s.url = url
+			return s, nil
+		}
+	}
+	return nil, errors.Join(ctx.Err(), errors.New("the server did not get ready"), s.stop())
+}
+
+func (s *server) terminate() { _ = s.cmd.Process.Signal(syscall.SIGTERM) }
+
+// stop ends the server. A bad end is an error, with what it said last.
+func (s *server) stop() error {
+	s.terminate()
+	late := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
+	defer late.Stop()
+	if err := s.cmd.Wait(); err != nil {
+		return fmt.Errorf("the server: %w\n%s", err, s.log)
+	}
+	return nil
+}
+
+// tail keeps the end of what is written.
+type tail []byte
+
+func (t *tail) Write(b []byte) (int, error) {
+	*t = append(*t, b...)
+	if over := len(*t) - 4096; over > 0 {
+		*t = append((*t)[:0], (*t)[over:]...)
+	}
+	return len(b), nil
+}
