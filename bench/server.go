@@ -49,7 +49,7 @@ func (s *server) stop() error {
 	late := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := s.cmd.Wait(); err != nil {
-		return fmt.Errorf("the server: %w\n%s", err, s.log)
+		return fmt.Errorf("the server: %w\n%s", err, s.log.troubles())
 	}
 	return nil
 }
@@ -63,4 +63,15 @@ func (t *tail) Write(b []byte) (int, error) {
 		*t = append((*t)[:0], (*t)[over:]...)
 	}
 	return len(b), nil
+}
+
+// troubles are the lines that say more than that all is well.
+func (t tail) troubles() string {
+	var b strings.Builder
+	for line := range strings.Lines(string(t)) {
+		if !strings.Contains(line, `"level":"INFO"`) {
+			b.WriteString(line)
+		}
+	}
+	return strings.TrimSpace(b.String())
 }

@@ -7,26 +7,31 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/ebb-events/ebb/internal/kafkatest"
 )
 
-var kills = flag.Int("kills", 5, "how often TestKillRightAfter202 kills")
+var kills = flag.Int("kills", 5, "how often TestKillRightAfter202 kills; a fifth of it on Apache Kafka, where each takes 10 s")
 
 // TestKillRightAfter202: what was accepted arrives, once, at a client that
 // comes back with its last cursor.
 func TestKillRightAfter202(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { killAndResume(t, *kills) })
+	t.Run("Apache Kafka", func(t *testing.T) { killAndResume(t, *kills/5, "--kafka", kafkatest.Start(t)[0]) })
+}
+
+func killAndResume(t *testing.T, times int, flags ...string) {
 	data := t.TempDir()
-	s := start(t, data)
-	ann := s.login("ann")
+	ann := start(t, data, flags...).login("ann")
 	stream := ann.open("")
 	stream.own("ebb.hello")
-	for i := range *kills {
+	for i := range times {
 		stream.reply(ann.send(uuid.NewString(), map[string]any{"_command": "create", "title": fmt.Sprintf("seen %d", i)}).Corr)
 		stream.cut()
 
 		accepted := ann.send(uuid.NewString(), map[string]any{"_command": "create", "title": "accepted"})
-		_ = s.end(syscall.SIGKILL)
-		s = start(t, data)
-		ann.system = s
+		_ = ann.end(syscall.SIGKILL)
+		ann.system = start(t, data, flags...)
 		stream = ann.open(stream.lastID)
 		stream.own("ebb.hello")
 		stream.reply(accepted.Corr)

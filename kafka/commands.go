@@ -22,10 +22,17 @@ type Commands struct {
 	checked bool
 	dead    []*kgo.Record
 
-	producer *kgo.Client // nil until a transaction needs it, and after a doubt
-	id       string      // the producer's transactional one
-	old      bool        // the cluster is older than KIP-890
-	reader   *kgo.Client
+	producer, other producer // of this transaction, and of the one before
+	old             bool     // the cluster is older than KIP-890
+	reader          *kgo.Client
+}
+
+// producer is a client with a transactional id of its own. Two take turns: a
+// broker that is still writing the markers of a transaction has the next one
+// with the same id wait for 20 milliseconds.
+type producer struct {
+	*kgo.Client // nil until a transaction needs it, and after a doubt
+	id          string
 }
 
 // Commands returns a new member of the group of a type's services, for an
@@ -171,16 +178,17 @@ func (c *Commands) transact(ctx context.Context, records []*kgo.Record) error {
 
 // begin begins a transaction, with a new id if there was a doubt.
 func (c *Commands) begin(ctx context.Context) (err error) {
-	if c.producer == nil {
-		c.id = "ebb-" + c.m.group + "-" + rand.Text()
-		c.producer, err = c.m.c.connect(
-			kgo.TransactionalID(c.id), kgo.RecordPartitioner(byRecord),
+	c.producer, c.other = c.other, c.producer
+	if c.producer.Client == nil {
+		c.producer.id = "ebb-" + c.m.group + "-" + rand.Text()
+		c.producer.Client, err = c.m.c.connect(
+			kgo.TransactionalID(c.producer.id), kgo.RecordPartitioner(byRecord),
 			kgo.ManualFlushing(), kgo.MaxBufferedRecords(math.MaxInt32),
 		)
 		if err != nil {
 			return err
 		}
-		if c.old, err = isOld(ctx, c.producer); err != nil {
+		if c.old, err = isOld(ctx, c.producer.Client); err != nil {
 			return err
 		}
 	}
@@ -221,7 +229,7 @@ func (c *Commands) fill(ctx context.Context, records []*kgo.Record) error {
 		return failed
 	}
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
-	req.TransactionalID, req.Group = c.id, c.m.group
+	req.TransactionalID, req.Group = c.producer.id, c.m.group
 	req.MemberID, req.Generation = c.m.cl.GroupMetadata()
 	var err error
 	if req.ProducerID, req.ProducerEpoch, err = c.producer.ProducerID(ctx); err != nil {
@@ -243,7 +251,7 @@ func (c *Commands) fill(ctx context.Context, records []*kgo.Record) error {
 		req.Topics = append(req.Topics, t)
 	}
 	for fails := 0; ; fails++ {
-		resp, err := req.RequestWith(ctx, c.producer)
+		resp, err := req.RequestWith(ctx, c.producer.Client)
 		if err != nil {
 			return err
 		}
@@ -267,7 +275,7 @@ func (c *Commands) announce(ctx context.Context, of *kmsg.TxnOffsetCommitRequest
 	req.TransactionalID, req.Group = of.TransactionalID, of.Group
 	req.ProducerID, req.ProducerEpoch = of.ProducerID, of.ProducerEpoch
 	for fails := 0; ; fails++ {
-		resp, err := req.RequestWith(ctx, c.producer)
+		resp, err := req.RequestWith(ctx, c.producer.Client)
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)
 		}
@@ -280,15 +288,17 @@ func (c *Commands) announce(ctx context.Context, of *kmsg.TxnOffsetCommitRequest
 
 // drop has the next transaction begin with a new id.
 func (c *Commands) drop() {
-	if c.producer != nil {
+	if c.producer.Client != nil {
 		c.producer.Close()
-		c.producer = nil
+		c.producer.Client = nil
 	}
 }
 
 // Close leaves the group.
 func (c *Commands) Close() {
 	c.m.leave()
+	c.drop()
+	c.producer = c.other
 	c.drop()
 	if c.reader != nil {
 		c.reader.Close()

@@ -104,6 +104,8 @@ and server are two processes on the same machine, and so is Kafka.
 - Date: %s
 - Versions: %s
 - Made by: `+"`%s`"+`
+
+A Kafka to measure on, that of the tests: `+"`go run ./internal/kafkatest/kafka`"+`.
 `, bench.Table(rows), l.Rate, l.Seconds, l.Users,
 		bench.Machine(), time.Now().UTC().Format(time.DateOnly), versions(), commandLine())
 }
