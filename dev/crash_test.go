@@ -36,4 +36,15 @@ func killAndResume(t *testing.T, times int, flags ...string) {
 		stream.own("ebb.hello")
 		stream.reply(accepted.Corr)
 	}
+	// Nothing came twice, and nothing took effect that was not heard of.
+	stream.reply(ann.send(uuid.NewString(), map[string]any{"_command": "create", "title": "the last"}).Corr)
+	tasks := ann.list()
+	if len(tasks) != 2*times+1 {
+		t.Errorf("%d tasks, want %d", len(tasks), 2*times+1)
+	}
+	for _, task := range tasks {
+		if task["_seq"] != 0.0 {
+			t.Errorf("%v has more than one event", task)
+		}
+	}
 }

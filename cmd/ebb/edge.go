@@ -22,7 +22,7 @@ type edgeCmd struct {
 	GripIss     string        `default:"ebb" placeholder:"NAME" help:"Name that it signs with."`
 	PublishKey  secret        `placeholder:"file:PATH" help:"Key that publishers must have; nobody may publish without one."`
 	Window      int64         `default:"256" placeholder:"MIB" help:"Memory for recent events; older ones are read from Kafka."`
-	Grace       time.Duration `default:"3s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
+	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
 	kafkaFlags
 }
 
