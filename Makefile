@@ -34,7 +34,7 @@ lint:            ## formatting, vet, staticcheck
 	$(GO) run $(word 1,$(VERSIONS)) ./...
 
 go:              ## Go tests with the race detector, fuzz targets on their seeds
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -count=1 -timeout 20m ./... # not from the cache: some build and run the program
 
 fresh:           ## the committed page is what its sources build
 	cd web && npm run --silent build

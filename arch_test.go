@@ -1,8 +1,10 @@
 package ebb_test
 
 import (
+	"io/fs"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +39,19 @@ var imports = map[string]string{
 	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 }
 
-// only names the packages that may import what is not ours.
+// later are rooms of the design that nobody has moved into yet, and what they
+// may import then.
+var later = map[string]string{
+	"lambda":         ". connector gateway grip",
+	"lambda/connect": "lambda",
+	"lambda/setup":   "lambda",
+	"lambda/notify":  "lambda",
+	"lambda/command": "lambda",
+	"internal/aws":   "",
+}
+
+// only names the packages that may import what is not ours. Nothing else may be
+// imported, but for the standard library.
 var only = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake":  "internal/broker",
 	"github.com/twmb/franz-go":            "kafka internal/broker",
@@ -55,6 +69,7 @@ var only = map[string]string{
 
 func TestArchitecture(t *testing.T) {
 	const module = "github.com/ebb-events/ebb"
+	look(t) // or a result of before a change would be taken from the cache
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Imports " "}}|{{.Doc}}`, "./...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -69,14 +84,15 @@ func TestArchitecture(t *testing.T) {
 				ours = append(ours, local(imp, module))
 				continue
 			}
-			for prefix, owners := range only {
-				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) && !slices.Contains(strings.Fields(owners), pkg) {
-					t.Errorf("%s imports %s, which is for %s", pkg, imp, owners)
-				}
+			if problem := foreign(imp, pkg); problem != "" {
+				t.Errorf("%s imports %s, which is %s", pkg, imp, problem)
 			}
 		}
 		slices.Sort(ours)
 		want, ok := imports[pkg]
+		if !ok {
+			want, ok = later[pkg]
+		}
 		if !ok {
 			t.Errorf("%s is no room of the house; docs/design.md shows where things go", pkg)
 		} else if got := strings.Join(ours, " "); got != want {
@@ -89,6 +105,38 @@ func TestArchitecture(t *testing.T) {
 	}
 	for pkg := range gone {
 		t.Errorf("%s is gone", pkg)
+	}
+}
+
+// foreign says what is wrong with pkg importing what is not ours, "" if nothing.
+func foreign(imp, pkg string) (problem string) {
+	first, _, _ := strings.Cut(imp, "/")
+	if strings.Contains(first, ".") {
+		problem = "no library that docs/design.md chose"
+	}
+	longest := 0
+	for prefix, owners := range only {
+		if len(prefix) < longest || imp != prefix && !strings.HasPrefix(imp, prefix+"/") {
+			continue
+		}
+		longest, problem = len(prefix), ""
+		if !slices.Contains(strings.Fields(owners), pkg) {
+			problem = "for " + owners
+		}
+	}
+	return problem
+}
+
+// look reads the folders, which is what the cache of test results goes by.
+func look(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && (d.Name() == "node_modules" || len(path) > 1 && path[0] == '.') {
+			return filepath.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
