@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz latency kafka build clean
+.PHONY: help test deps lint go web e2e fresh fuzz chaos latency kafka build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ fuzz:            ## a minute for each fuzz target
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
 			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg; \
 		done; done
+
+chaos: deps      ## kill every part at random, for ten minutes on each broker
+	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-kafka
 
 latency: build deps  ## measure command to browser on both brokers, the JVM warmed up: docs/latency.md
 	@$(GO) build -o $(CACHE)/kafka-node ./internal/kafkatest/kafka

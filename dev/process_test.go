@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -336,4 +337,15 @@ func (s *stream) reply(corr string) message {
 		s.t.Fatalf("got %s, want the answer to %s", e.Data, corr)
 	}
 	return m
+}
+
+// freeAddr is an address of this machine that nobody listened on a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }

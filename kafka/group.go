@@ -60,6 +60,7 @@ func (m *member) join() error {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(sessionTime),
+		kgo.RebalanceTimeout(sessionTime), // who was killed while it joined is waited for so long
 		kgo.HeartbeatInterval(time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
