@@ -54,7 +54,7 @@ fuzz:            ## a minute for each fuzz target
 		done; done
 
 chaos: deps      ## kill every part at random, for ten minutes on each broker
-	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-kafka
+	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-embedded
 
 latency: build deps  ## measure command to browser on both brokers, the JVM warmed up: docs/latency.md
 	@$(GO) build -o $(CACHE)/kafka-node ./internal/kafkatest/kafka

@@ -39,6 +39,7 @@ type Broker struct {
 	failed  chan error
 	stop    chan struct{}
 	stopped sync.WaitGroup
+	watch   watch
 	once    sync.Once
 }
 
@@ -95,10 +96,12 @@ func Start(cfg Config) (_ *Broker, err error) {
 		}
 	}()
 	b.refuseCompaction()
+	b.watchMembers()
 	if err = b.raiseEpochs(starts); err != nil {
 		return nil, fmt.Errorf("broker: raising leader epochs: %w", err)
 	}
 	b.stopped.Go(b.retain)
+	b.stopped.Go(b.expire)
 	b.stopped.Go(b.ln.serve)
 	return b, nil
 }
