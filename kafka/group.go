@@ -60,8 +60,8 @@ func (m *member) join() error {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(sessionTime),
-		kgo.RebalanceTimeout(sessionTime), // who was killed while it joined is waited for so long
-		kgo.RequestTimeoutOverhead(2*sessionTime), // a sync waits for a leader that was killed
+		kgo.RebalanceTimeout(sessionTime),           // who was killed while it joined is waited for so long
+		kgo.RequestTimeoutOverhead(2 * sessionTime), // a sync waits for a leader that was killed
 		kgo.HeartbeatInterval(time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
