@@ -88,7 +88,11 @@ func (b *Broker) expire() {
 func (b *Broker) silent(now time.Time) (gone []member) {
 	for m, h := range b.quiet(now) {
 		info := b.cluster.GroupInfo(m.group) // not under the lock, which the cluster may wait for
-		if info == nil || info.State != "Stable" {
+		if info == nil || info.State == "Empty" {
+			gone = append(gone, m) // and is to be forgotten
+			continue
+		}
+		if info.State != "Stable" {
 			delete(b.watch.groups, m.group) // in a join all are silent
 			continue
 		}
