@@ -20,7 +20,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
 )
 
@@ -241,6 +240,3 @@ func call1[A any](f func(A), a A) {
 		f(a)
 	}
 }
-
-// partition returns where a channel lies in a log.
-func partition(l channel.Log, name string) int32 { return channel.Partition(name, l.Partitions) }

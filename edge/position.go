@@ -40,7 +40,7 @@ func (s *stream) attach(sub *sub, t *tail) window.Position {
 	if !first {
 		sub.reader.Close()
 	}
-	sub.tail, sub.log, sub.part = t, t.log, partition(t.log, sub.channel)
+	sub.tail, sub.log, sub.part = t, t.log, channel.Partition(sub.channel, t.log.Partitions)
 	sub.behind, sub.replay = nil, new(replay)
 	var at window.Position
 	sub.reader, at = t.window.Attach(sub.part, sub.channel, s.holder.Wake)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -107,6 +106,6 @@ func (p *process) run(ctx context.Context, ready string) error {
 		return nil
 	}}
 	err := serve.Run(ctx, p.front, p.behind, append(p.last, announcer))
-	p.env.log.Log(context.WithoutCancel(ctx), slog.LevelInfo, "ended")
+	p.env.log.Info("ended")
 	return err
 }
