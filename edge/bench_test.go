@@ -29,12 +29,12 @@ func BenchmarkFill(b *testing.B) {
 	t := newTail(e)
 	log := channel.Log{Generation: channel.Generation{1}, Partitions: 1}
 	t.apply(channel.Batch{Log: log})
-	s := e.newStream(b.Context(), httptest.NewRequest("GET", "/", nil), &held{
+	s := e.newStream(httptest.NewRequest("GET", "/", nil), &held{
 		status: http.StatusOK,
 		header: http.Header{"Content-Type": {sse.ContentType}},
 		instruct: grip.Instruct{Hold: &grip.Hold{Mode: grip.ModeStream, Channels: []grip.Channel{{Name: "ann"}},
 			Meta: map[string]string{"session": "s", "proof": strings.Repeat("p", 22), "ttl": "86400"}}},
-	})
+	}, false)
 	now := time.Now()
 	buf, _ := s.Fill(nil, now)
 	record := channel.Record{Channel: "ann", Kind: channel.Event, Data: []byte(`{"a":"` + strings.Repeat("x", 300) + `"}`), Src: channel.Src{TopicID: [16]byte{1}}}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/hold"
 )
 
 // Config says whose streams to hold.
@@ -62,10 +63,13 @@ type Metrics struct {
 // Edge holds streams. It is an [http.Handler] for them; [Edge.Control] is the
 // one for publishers.
 type Edge struct {
-	cfg   Config
-	proxy *httputil.ReverseProxy
-	lanes chan struct{} // reads beyond the window under way
-	asks  chan struct{} // questions to leaders under way
+	cfg    Config
+	proxy  *httputil.ReverseProxy
+	begun  time.Time
+	loop   *hold.Loop   // holds streams on plain connections
+	reads  *lanes       // the log beyond the window
+	asks   *lanes       // what leaders say of cursors
+	unsent atomic.Int64 // bytes that were read for streams and not taken
 
 	tail  atomic.Pointer[tail] // nil until the log was read up to its end
 	ready chan struct{}        // closed when tail is first set
@@ -108,12 +112,13 @@ func New(cfg Config) (*Edge, error) {
 	}
 	e := &Edge{
 		cfg:     cfg,
-		lanes:   make(chan struct{}, cfg.Lanes),
-		asks:    make(chan struct{}, 16*cfg.Lanes),
+		begun:   time.Now().Add(-time.Second), // so that 0 is no time
+		loop:    new(hold.Loop),
 		ready:   make(chan struct{}),
 		streams: map[*stream]struct{}{},
 		gone:    make(chan struct{}),
 	}
+	e.reads, e.asks = newLanes(e, cfg.Lanes, true), newLanes(e, 4*cfg.Lanes, false)
 	e.proxy = e.newProxy()
 	return e, nil
 }
@@ -123,21 +128,30 @@ func signs(k grip.Key) bool {
 	return err == nil
 }
 
-// Run reads the channel log until ctx ends. It waits for a log that is away.
+// Run reads the channel log until ctx ends, and ends all streams then. It waits
+// for a log that is away.
 func (e *Edge) Run(ctx context.Context) error {
-	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		for s := range e.streams {
-			s.end("stopped")
+	var running sync.WaitGroup
+	for _, l := range []*lanes{e.reads, e.asks} {
+		for range cap(l.turn) {
+			running.Go(func() { l.run(ctx) })
 		}
-	}()
+	}
+	e.follow(ctx)
+	running.Wait()
+	e.endAll(reasonStopped)
+	e.loop.Close()
+	return nil
+}
+
+// follow reads the log, anew whenever that is over.
+func (e *Edge) follow(ctx context.Context) {
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		t := newTail(e)
 		began := time.Now()
 		err := e.cfg.Log.Tail(ctx, t.apply)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if time.Since(began) > time.Minute {
 			wait = time.Second
@@ -145,11 +159,22 @@ func (e *Edge) Run(ctx context.Context) error {
 		e.cfg.Logger.Warn("reading the channel log anew", "part", "edge", "cause", err, "in", wait)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(wait/2 + rand.N(wait/2)):
 		}
 	}
 }
+
+func (e *Edge) endAll(reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.streams {
+		s.end(reason)
+	}
+}
+
+// clock is the time that streams go by.
+func (e *Edge) clock(t time.Time) time.Duration { return t.Sub(e.begun) }
 
 // swap puts a tail into use that was read up to the end of the log. Streams
 // find out whether they can go on where they are.
@@ -161,7 +186,7 @@ func (e *Edge) swap(t *tail) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for s := range e.streams {
-		s.holder.Wake()
+		s.Wake()
 	}
 }
 

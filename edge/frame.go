@@ -161,7 +161,7 @@ func (s *stream) appendOwn(b []byte, name string, data any) []byte {
 	b = sse.AppendFields(b, name, text)
 	if s.cursors {
 		b = append(b, "id: "...)
-		b = s.subs[0].cursor(s.proof).Append(b)
+		b = s.sub.cursor(s.proof).Append(b)
 		b = append(b, '\n')
 	}
 	return append(b, '\n')

@@ -2,8 +2,7 @@ package edge
 
 import (
 	"bytes"
-	"context"
-	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,33 +14,37 @@ import (
 
 // hold turns a response into a stream and blocks until it ends.
 func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-
 	if r.Method == http.MethodHead || !hasBody(h.status) { // there is nothing to hold
 		h.writeHeader(w)
 		return
 	}
 	select {
 	case <-e.ready:
-	case <-ctx.Done():
+	case <-r.Context().Done():
 		return
 	case <-time.After(e.cfg.Wait):
 		h.refuse(w, r, "starting")
 		return
 	}
 
-	s := e.newStream(ctx, r, h)
-	defer s.detach()
+	socket, isPlain := e.socket(r)
+	s := e.newStream(r, h, isPlain)
 	// From here on every event counts, before the first byte is sent.
 	if !e.add(s) {
+		s.detach()
+		if isPlain {
+			socket.Close()
+		}
 		h.refuse(w, r, reasonDraining)
+		return
+	}
+	if isPlain {
+		e.takeOver(w, r, h, s, socket)
 		return
 	}
 	h.writeHeader(w)
 	h.body = nil // the stream writes it and lets it go
-	err := s.holder.Hold(ctx, w, s)
-	e.remove(s, s.closedBy(err))
+	s.portable.Hold(r.Context(), w, s)
 }
 
 // isStream tells whether Ebb's own events may be sent.
@@ -58,7 +61,13 @@ func (h *held) refuse(w http.ResponseWriter, r *http.Request, reason string) {
 }
 
 func (h *held) writeHeader(w http.ResponseWriter) {
-	out := w.Header()
+	maps.Copy(w.Header(), h.answer())
+	w.WriteHeader(h.status)
+}
+
+// answer is what the client gets of the header.
+func (h *held) answer() http.Header {
+	out := http.Header{}
 	for name, values := range h.header {
 		if !ofMessage[name] && name != "Content-Encoding" {
 			out[name] = values
@@ -70,7 +79,7 @@ func (h *held) writeHeader(w http.ResponseWriter) {
 			out.Set("Cache-Control", "no-store")
 		}
 	}
-	w.WriteHeader(h.status)
+	return out
 }
 
 // ofMessage are headers that concern one connection, or a body's length that no
@@ -98,73 +107,63 @@ func (h *held) begins() []byte {
 }
 
 // newStream subscribes to all channels of a hold.
-func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream {
+func (e *Edge) newStream(r *http.Request, h *held, plain bool) *stream {
 	meta := h.instruct.Hold.Meta
-	s := &stream{
-		edge:      e,
-		ctx:       ctx,
-		holder:    hold.NewPortable(),
-		sse:       h.isStream(),
-		first:     h.begins(),
-		session:   meta["session"] != "",
-		keepAlive: h.instruct.Hold.KeepAlive,
+	s := &stream{edge: e, sse: h.isStream(), session: meta["session"] != ""}
+	if !plain {
+		s.portable = hold.NewPortable()
+	}
+	if first := h.begins(); len(first) > 0 {
+		s.rare().first = first
+	}
+	if k := h.instruct.Hold.KeepAlive; k != nil {
+		s.rare().keepAlive = k
 	}
 	if s.session {
 		if channel.ValidProof(meta["proof"]) {
 			s.proof = meta["proof"]
 		}
 		if ttl, err := strconv.Atoi(meta["ttl"]); err == nil {
-			s.expires = time.Now().Add(time.Duration(ttl) * time.Second)
+			s.expires = e.clock(time.Now()) + time.Duration(ttl)*time.Second
 		}
 	}
+	var names []string
 	for _, ch := range h.instruct.Hold.Channels {
-		if !slices.ContainsFunc(s.subs, func(other *sub) bool { return other.channel == ch.Name }) {
-			s.subs = append(s.subs, &sub{channel: ch.Name})
+		if !slices.Contains(names, ch.Name) {
+			names = append(names, ch.Name)
 		}
 	}
-	s.cursors = s.sse && len(s.subs) == 1
 	t := e.tail.Load()
-	for _, sub := range s.subs {
-		if s.cursors {
-			s.begin(sub, t, r)
-		} else {
-			sub.at = s.attach(sub, t)
+	if s.cursors = s.sse && len(names) == 1; s.cursors {
+		s.begin(t, names[0], r)
+		return s
+	}
+	for i, name := range names {
+		to := &s.sub
+		if i > 0 {
+			to = new(sub)
+			s.rare().subs = append(s.more.subs, to)
 		}
+		to.at = s.attach(to, t, name)
 	}
 	return s
 }
 
-// detach lets go of what the stream has in the window.
-func (s *stream) detach() {
-	for _, sub := range s.subs {
-		sub.reader.Close()
-	}
-}
-
 // begin puts a stream where its browser left it, or else at the end of the log.
-func (s *stream) begin(sub *sub, t *tail, r *http.Request) {
+func (s *stream) begin(t *tail, name string, r *http.Request) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
 		text = r.URL.Query().Get("cursor")
 	}
+	sub := &s.sub
+	at := s.attach(sub, t, name)
 	c, err := channel.ParseCursor(text)
 	switch {
 	case err == nil:
-		s.move(sub, t, c)
+		s.goOn(sub, c, at)
 	case text != "" && s.session:
-		sub.lose(resetUnreadable, -1, s.attach(sub, t))
+		sub.lose(resetUnreadable, -1, at)
 	default: // a new stream, or an id that means something to the origin alone
-		sub.at = s.attach(sub, t)
+		sub.at = at
 	}
-}
-
-// closedBy names the end of a stream for the metric.
-func (s *stream) closedBy(err error) string {
-	switch {
-	case errors.Is(err, hold.ErrStalled):
-		return "stalled"
-	case err != nil:
-		return "gone"
-	}
-	return *s.ending.Load()
 }

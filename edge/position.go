@@ -19,41 +19,39 @@ const (
 // there at once where the window can tell that c is good; else the leader is
 // asked, and a cursor that cannot be followed makes a reset due.
 func (s *stream) move(sub *sub, t *tail, c channel.Cursor) {
-	at := s.attach(sub, t)
+	at := s.attach(sub, t, sub.reader.Channel())
+	s.goOn(sub, c, at)
+}
+
+// goOn is move for a channel that has been attached, at at.
+func (s *stream) goOn(sub *sub, c channel.Cursor, at window.Position) {
 	switch {
-	case c.Generation != t.log.Generation:
+	case c.Generation != sub.tail.log.Generation:
 		sub.lose(resetGeneration, c.Offset, at)
-	case c.Partition != sub.part:
+	case c.Partition != sub.reader.Partition():
 		sub.lose(resetForeign, c.Offset, at)
-	case sub.reader.Start() <= c.Offset+1 && c.Offset <= at.Offset && (c.Epoch == at.Epoch || c.Epoch < 0):
-		sub.at = window.Position{Offset: c.Offset, Epoch: c.Epoch}
 	default:
 		sub.at = window.Position{Offset: c.Offset, Epoch: c.Epoch}
-		s.judge(sub)
+		if sub.reader.Start() > c.Offset+1 || c.Offset > at.Offset || c.Epoch != at.Epoch && c.Epoch >= 0 {
+			s.judge(sub)
+		}
 	}
 }
 
 // attach registers a channel with a reading of the log and returns how far
 // that has come.
-func (s *stream) attach(sub *sub, t *tail) window.Position {
-	first := sub.reader == nil
+func (s *stream) attach(sub *sub, t *tail, channelName string) window.Position {
+	first := sub.tail == nil
 	if !first {
 		sub.reader.Close()
+		sub.release()
 	}
-	sub.tail, sub.log, sub.part = t, t.log, channel.Partition(sub.channel, t.log.Partitions)
-	sub.behind, sub.replay = nil, new(replay)
-	var at window.Position
-	sub.reader, at = t.window.Attach(sub.part, sub.channel, s.holder.Wake)
+	sub.tail = t
+	at := t.window.Attach(&sub.reader, channel.Partition(channelName, t.log.Partitions), channelName, s)
 	if first {
 		sub.live = at.Offset
 	}
 	return at
-}
-
-// lose makes a reset due, after which the channel goes on at to.
-func (s *sub) lose(why string, from int64, to window.Position) {
-	s.why, s.from, s.at, s.live = why, from, to, to.Offset
-	s.behind, s.replay = nil, new(replay)
 }
 
 // verdict says what the leader's bounds mean for a position: empty if the

@@ -1,8 +1,9 @@
 package edge
 
 import (
-	"context"
+	"errors"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,98 +19,126 @@ const (
 	reasonExpired  = "expired"
 	reasonDraining = "draining"
 	reasonClosed   = "closed" // by a publisher
+	reasonStopped  = "stopped"
 )
 
 // most is about how many bytes a stream is asked for at a time.
-const most = 64 << 10
+const most = 16 << 10
 
-// stream is one browser's. All but ending and results belongs to Fill.
+// stream is one browser's. There are very many of them, so what few have is in
+// more. All but ending belongs to Fill.
 type stream struct {
-	edge   *Edge
-	holder *hold.Portable
-	subs   []*sub
+	conn     hold.Conn      // its place in the edge's loop
+	portable *hold.Portable // what holds it, if the loop does not
+	edge     *Edge
+	sub      sub
+	more     *more // nil if it has nothing of that
 
-	sse     bool   // it is an event stream: Ebb's own events may be sent
-	cursors bool   // it hears one channel, so its events have cursors
-	session bool   // the origin has given it a session
-	proof   string // of its session
-	expires time.Time
+	proof   string        // of its session
+	expires time.Duration // by the edge's clock; 0 is never
+	beat    time.Duration // when a heartbeat is due
+
+	sse     bool // it is an event stream: Ebb's own events may be sent
+	cursors bool // it hears one channel, so its events have cursors
+	session bool // the origin has given it a session
 	warned  bool // ebb.expiring was sent
 	greeted bool // ebb.hello was sent
 
+	ending atomic.Pointer[string]
+}
+
+// more is what few streams have.
+type more struct {
 	first     []byte          // what it begins with, until it was sent
 	keepAlive *grip.KeepAlive // what the origin wants to be sent on a silent stream
-	beat      time.Time       // when a heartbeat is due
-	entries   []window.Entry  // scratch
+	subs      []*sub          // channels beside the first
+}
 
-	ctx    context.Context // ends with the stream: what reads ahead for it must stop
-	ending atomic.Pointer[string]
+// rare returns what few streams have, to be changed.
+func (s *stream) rare() *more {
+	if s.more == nil {
+		s.more = new(more)
+	}
+	return s.more
 }
 
 // sub is a channel that a stream hears, and how far.
 type sub struct {
-	channel string
-	tail    *tail // the reading of the log that reader is of
-	reader  *window.Reader
-	log     channel.Log // what at is a position in
-	part    int32
-	at      window.Position
-	live    int64   // the newest offset when the stream came: what was closed up to there is closed for others
-	behind  *behind // non-nil while the log itself is asked
-	replay  *replay // what is kept between reads from beyond the window
-	why     string  // a reset that is due, and from which offset
-	from    int64
+	reader window.Reader
+	tail   *tail           // the reading of the log that reader is of, and at a position in
+	at     window.Position // up to which all was sent
+	live   int64           // the newest offset when the stream came: what was closed up to there is closed for others
+	late   *late           // nil while the window has all that is to be sent
 }
 
 func (s *sub) cursor(proof string) channel.Cursor {
-	return channel.Cursor{Generation: s.log.Generation, Partition: s.part, Offset: s.at.Offset, Epoch: s.at.Epoch, Proof: proof}
+	return channel.Cursor{Generation: s.tail.log.Generation, Partition: s.reader.Partition(), Offset: s.at.Offset, Epoch: s.at.Epoch, Proof: proof}
+}
+
+// Wake has the stream asked soon.
+func (s *stream) Wake() {
+	if s.portable != nil {
+		s.portable.Wake()
+	} else {
+		s.conn.Wake()
+	}
 }
 
 // end asks the stream to end with that reason. The first reason stays.
 func (s *stream) end(reason string) {
 	s.ending.CompareAndSwap(nil, &reason)
-	s.holder.Wake()
+	s.Wake()
 }
 
 // Fill appends what the stream shall get now.
-func (s *stream) Fill(b []byte, now time.Time) ([]byte, hold.Next) {
-	if s.beat.IsZero() {
+func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
+	now := s.edge.clock(wall)
+	if s.beat == 0 {
 		s.beat = s.nextBeat(now)
 	}
 	begun := len(b)
+	if s.more != nil {
+		b = append(b, s.more.first...)
+		s.more.first = nil
+	}
 	more := false
-	b = append(b, s.first...)
-	s.first = nil
-	for _, sub := range s.subs {
-		var again bool
-		b, again = s.fill(b, sub)
-		more = more || again
+	if s.sub.tail != nil { // or else it hears no channel
+		b, more = s.fill(b, begun, &s.sub)
+	}
+	if s.more != nil {
+		for _, sub := range s.more.subs {
+			var again bool
+			b, again = s.fill(b, begun, sub)
+			more = more || again
+		}
+		if s.more.keepAlive == nil && s.more.subs == nil {
+			s.more = nil
+		}
+	}
+	if s.expired(now) {
+		s.ending.CompareAndSwap(nil, new(reasonExpired))
 	}
 	if reason := s.ending.Load(); reason != nil {
 		return s.bye(b, *reason), hold.Next{Done: true}
 	}
-	if s.expired(now) {
-		s.end(reasonExpired)
-		return s.bye(b, *s.ending.Load()), hold.Next{Done: true}
-	}
 	if s.warns(now) {
 		b = s.appendOwn(b, eventExpiring, nil)
 	}
-	due := !now.Before(s.beat)
+	due := now >= s.beat
 	if len(b) == begun && due {
 		b = s.heartbeat(b)
 	}
 	if len(b) > begun || due {
 		s.beat = s.nextBeat(now)
 	}
-	return b, hold.Next{At: s.wants(), More: more}
+	return b, hold.Next{At: wall.Add(s.wants() - now), More: more}
 }
 
-func (s *stream) expired(now time.Time) bool { return !s.expires.IsZero() && !now.Before(s.expires) }
+func (s *stream) expired(now time.Duration) bool { return s.expires != 0 && now >= s.expires }
 
 // warns tells, once, that the session ends within a minute.
-func (s *stream) warns(now time.Time) bool {
-	if s.expires.IsZero() || s.warned || !s.greeted || now.Before(s.expires.Add(-time.Minute)) {
+func (s *stream) warns(now time.Duration) bool {
+	if s.expires == 0 || s.warned || !s.greeted || now < s.expires-time.Minute {
 		return false
 	}
 	s.warned = true
@@ -117,48 +146,38 @@ func (s *stream) warns(now time.Time) bool {
 }
 
 // wants returns when there is something to do at the latest.
-func (s *stream) wants() time.Time {
+func (s *stream) wants() time.Duration {
 	at := s.beat
-	if s.expires.IsZero() {
+	if s.expires == 0 {
 		return at
 	}
-	if warn := s.expires.Add(-time.Minute); !s.warned && s.greeted && warn.Before(at) {
-		at = warn
+	if !s.warned && s.greeted {
+		at = min(at, s.expires-time.Minute)
 	}
-	if s.expires.Before(at) {
-		at = s.expires
-	}
-	return at
+	return min(at, s.expires)
 }
 
-// fill appends what one channel has.
-func (s *stream) fill(b []byte, sub *sub) (out []byte, more bool) {
-	e := s.edge
-	if t := e.tail.Load(); sub.tail != t {
+// fill appends what one channel has. b had begun bytes when the stream was asked.
+func (s *stream) fill(b []byte, begun int, sub *sub) (out []byte, more bool) {
+	if t := s.edge.tail.Load(); sub.tail != t {
 		s.move(sub, t, sub.cursor(""))
 	}
-	if sub.behind != nil {
+	if sub.late != nil {
 		var wait bool
-		if b, wait = s.takeBehind(b, sub); wait {
-			return b, false
+		if b, wait = s.takeLate(b, begun, sub); wait {
+			return b, sub.late.ready()
 		}
 	}
-	if sub.why != "" {
-		b = s.reset(b, sub)
-	}
-	if !s.greeted {
-		s.greeted = true
-		b = s.appendOwn(b, eventHello, nil)
-	}
-	room := most - len(b)
-	entries, at, ok := sub.reader.Read(s.entries[:0], sub.at.Offset, room)
+	s.greet(&b)
+	scratch := scratches.Get().(*[]window.Entry)
+	defer scratches.Put(scratch)
+	room := most - (len(b) - begun)
+	entries, at, ok := sub.reader.Read((*scratch)[:0], sub.at.Offset, room)
 	if !ok {
 		s.catchUp(sub)
 		return b, false
 	}
-	if sub.replay.begun {
-		sub.replay = new(replay) // the next one begins with other repeats behind it
-	}
+	sub.late = nil // another time it begins with other repeats behind it
 	for i := range entries {
 		room -= len(entries[i].Frame) // as Read counts
 	}
@@ -167,8 +186,19 @@ func (s *stream) fill(b []byte, sub *sub) (out []byte, more bool) {
 		sub.at = at
 	}
 	clear(entries) // frames shall go when the window forgets them
-	s.entries = entries[:0]
+	*scratch = entries
 	return b, room <= 0
+}
+
+// scratches are for the entries of one Fill.
+var scratches = sync.Pool{New: func() any { return new([]window.Entry) }}
+
+// greet says ebb.hello, once.
+func (s *stream) greet(b *[]byte) {
+	if !s.greeted {
+		s.greeted = true
+		*b = s.appendOwn(*b, eventHello, nil)
+	}
 }
 
 // appendEntries adds entries and moves the position past them. It stops behind
@@ -186,8 +216,7 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 				closed = true
 			}
 		case kindGap:
-			sub.why, sub.from = string(e.Frame), from
-			b = s.reset(b, sub)
+			b = s.reset(b, gone{string(e.Frame), from, e.Offset})
 		default:
 			b = s.appendEntry(b, e)
 			events++
@@ -213,11 +242,9 @@ type gone struct {
 }
 
 // reset tells that there is a gap, with an id that lies past it.
-func (s *stream) reset(b []byte, sub *sub) []byte {
-	b = s.appendOwn(b, eventReset, gone{sub.why, sub.from, sub.at.Offset})
-	call1(s.edge.cfg.Metrics.Reset, sub.why)
-	sub.why = ""
-	return b
+func (s *stream) reset(b []byte, g gone) []byte {
+	call1(s.edge.cfg.Metrics.Reset, g.Reason)
+	return s.appendOwn(b, eventReset, g)
 }
 
 // bye says why the stream ends, and when to come back.
@@ -239,10 +266,10 @@ func appendRetry(b []byte) []byte {
 
 // heartbeat keeps the connection, and moves the browser's cursor.
 func (s *stream) heartbeat(b []byte) []byte {
-	if s.keepAlive != nil {
-		b = append(b, s.keepAlive.Content...)
+	if k := s.keepAlive(); k != nil {
+		b = append(b, k.Content...)
 		if s.sse {
-			b = endBlock(b, []byte(s.keepAlive.Content))
+			b = endBlock(b, []byte(k.Content))
 		}
 	}
 	if s.sse && !s.greeted {
@@ -251,18 +278,61 @@ func (s *stream) heartbeat(b []byte) []byte {
 	return s.appendOwn(b, eventMark, nil)
 }
 
+func (s *stream) keepAlive() *grip.KeepAlive {
+	if s.more == nil {
+		return nil
+	}
+	return s.more.keepAlive
+}
+
 // nextBeat is 15 to 20 s from now, or earlier if the origin wants so. On what
 // is no event stream the origin alone has a say.
-func (s *stream) nextBeat(now time.Time) time.Time {
+func (s *stream) nextBeat(now time.Duration) time.Duration {
+	k := s.keepAlive()
 	if !s.sse {
-		if s.keepAlive != nil {
-			return now.Add(s.keepAlive.Timeout)
+		if k != nil {
+			return now + k.Timeout
 		}
-		return now.Add(24 * time.Hour)
+		return now + 24*time.Hour
 	}
 	beat := 15*time.Second + rand.N(5*time.Second)
-	if s.keepAlive != nil && s.keepAlive.Timeout < beat {
-		beat = s.keepAlive.Timeout
+	if k != nil {
+		beat = min(beat, k.Timeout)
 	}
-	return now.Add(beat)
+	return now + beat
+}
+
+// End lets go of what the stream has.
+func (s *stream) End(err error) {
+	s.detach()
+	s.edge.remove(s, s.closedBy(err))
+}
+
+func (s *stream) detach() {
+	if s.sub.tail != nil {
+		s.sub.detach()
+	}
+	if s.more != nil {
+		for _, sub := range s.more.subs {
+			sub.detach()
+		}
+	}
+}
+
+func (s *sub) detach() {
+	s.reader.Close()
+	s.release()
+}
+
+// closedBy names the end of a stream for the metric.
+func (s *stream) closedBy(err error) string {
+	switch {
+	case err == nil:
+		return *s.ending.Load()
+	case errors.Is(err, hold.ErrStalled):
+		return "stalled"
+	case errors.Is(err, hold.ErrStopped):
+		return reasonStopped
+	}
+	return "gone"
 }

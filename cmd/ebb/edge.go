@@ -76,7 +76,7 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener
 	}
 	p.admin.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(box.Streams()) })
 	p.admin.Check("edge", box.Ready)
-	p.server("edge", ln, serve.Server{Handler: box, Drain: box.Drain, Grace: e.Grace})
+	p.server("edge", ln, serve.Server{Handler: box, ConnContext: edge.ConnContext, Drain: box.Drain, Grace: e.Grace})
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
 	return nil

@@ -2,135 +2,261 @@ package hold_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ebb-events/ebb/internal/hold"
 )
 
-type fill func(b []byte, now time.Time) ([]byte, hold.Next)
-
-func (f fill) Fill(b []byte, now time.Time) ([]byte, hold.Next) { return f(b, now) }
-
-// pipe is one connection, for a server in a bubble.
-type pipe struct {
-	conn   chan net.Conn
-	closed chan struct{}
+// stream is one that a test fills.
+type stream struct {
+	fill  func(b []byte, now time.Time) ([]byte, hold.Next)
+	ended chan error // gets one thing
+	wake  func()     // set before the first Fill
+	conn  hold.Conn
 }
 
-func (p *pipe) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conn:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
+func newStream(fill func(b []byte, now time.Time) ([]byte, hold.Next)) *stream {
+	return &stream{fill: fill, ended: make(chan error, 2)}
 }
-func (p *pipe) Close() error   { close(p.closed); return nil }
-func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
-// serve holds s on the server's end of a pipe and returns the client's, with
-// the request sent.
-func serve(t *testing.T, p *hold.Portable, s hold.Stream) (client net.Conn, ended chan error) {
+func (s *stream) Fill(b []byte, now time.Time) ([]byte, hold.Next) { return s.fill(b, now) }
+func (s *stream) End(err error)                                    { s.ended <- err }
+
+// end waits for how the stream ended.
+func (s *stream) end(t *testing.T) error {
 	t.Helper()
-	ended = make(chan error, 1)
-	ln := &pipe{make(chan net.Conn, 1), make(chan struct{})}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ended <- p.Hold(r.Context(), w, s)
-	})}
-	go srv.Serve(ln)
-	t.Cleanup(func() { srv.Close() })
-	client, server := net.Pipe()
-	ln.conn <- server
-	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("the stream does not end")
+		return nil
 	}
-	return client, ended
 }
 
-func TestReaderThatTakesNothingForAMinuteIsEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		_, ended := serve(t, hold.NewPortable(), fill(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-			return append(b, make([]byte, 100_000)...), hold.Next{More: true}
-		}))
-		if err := <-ended; !errors.Is(err, hold.ErrStalled) {
-			t.Errorf("ended with %v", err)
-		}
-		if after := time.Since(begun); after != time.Minute {
-			t.Errorf("ended after %v, want a minute", after)
-		}
-	})
-}
-
-func TestSlowReaderIsNotEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		left := 5
-		client, ended := serve(t, hold.NewPortable(), fill(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-			left--
-			return append(b, make([]byte, 40_000)...), hold.Next{More: left > 0, Done: left == 0}
-		}))
-		var reading sync.WaitGroup
-		reading.Go(func() {
-			buf := make([]byte, 8192)
-			for {
-				time.Sleep(10 * time.Second)
-				if _, err := client.Read(buf); err != nil {
-					return
-				}
-			}
-		})
-		if err := <-ended; err != nil {
-			t.Errorf("ended with %v", err)
-		}
-		client.Close()
-		reading.Wait()
-	})
-}
-
-func TestStreamIsAskedWhenWokenAndWhenItsTimeHasCome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+// holders are all there are: each returns a handler that holds s.
+var holders = map[string]func(t *testing.T, s *stream) http.Handler{
+	"portable": func(t *testing.T, s *stream) http.Handler {
 		p := hold.NewPortable()
-		begun := time.Now()
-		var asked []time.Duration
-		client, ended := serve(t, p, fill(func(b []byte, now time.Time) ([]byte, hold.Next) {
-			asked = append(asked, now.Sub(begun))
-			return b, hold.Next{At: now.Add(10 * time.Second), Done: len(asked) == 4}
-		}))
-		go io.Copy(io.Discard, client)
-		time.Sleep(3 * time.Second)
-		p.Wake()
-		if err := <-ended; err != nil {
+		s.wake = p.Wake
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(r.Context(), w, s) })
+	},
+	"loop": func(t *testing.T, s *stream) http.Handler {
+		l := new(hold.Loop)
+		t.Cleanup(l.Close)
+		return looped(t, l, s)
+	},
+}
+
+// looped holds s in l.
+func looped(t *testing.T, l *hold.Loop, s *stream) http.Handler {
+	s.wake = s.conn.Wake
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		socket, err := l.Open(conn)
+		if errors.Is(err, hold.ErrUnsupported) {
+			t.Skip("no loop on this system")
+		}
+		if err != nil {
 			t.Error(err)
 		}
-		want := []time.Duration{0, 3 * time.Second, 13 * time.Second, 23 * time.Second}
-		for i := range want {
-			if asked[i] != want[i] {
-				t.Fatalf("asked at %v, want %v", asked, want)
-			}
-		}
+		conn.Close()
+		l.Hold(&s.conn, socket, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true, s)
 	})
 }
 
-func TestStreamEndsWithItsContextAndItsClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		idle := fill(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
-		client, ended := serve(t, hold.NewPortable(), idle)
-		// The header comes at once, though there is nothing yet.
-		if line, err := bufio.NewReader(client).ReadString('\n'); line != "HTTP/1.1 200 OK\r\n" {
-			t.Errorf("got %q, %v", line, err)
+// dial serves one request and returns the client's connection and its response.
+func dial(t *testing.T, h http.Handler, buffer int) (net.Conn, *http.Response) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: h}
+	go srv.Serve(ln)
+	t.Cleanup(func() { srv.Close() })
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if buffer > 0 {
+		_ = conn.(*net.TCPConn).SetReadBuffer(buffer)
+	}
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, resp
+}
+
+// TestHolders is what every holder does.
+func TestHolders(t *testing.T) {
+	for name, holder := range holders {
+		t.Run(name, func(t *testing.T) {
+			t.Run("header comes before there is anything", func(t *testing.T) {
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
+				if _, resp := dial(t, holder(t, s), 0); resp.StatusCode != http.StatusOK {
+					t.Errorf("got %s", resp.Status)
+				}
+			})
+			t.Run("client that goes ends the stream", func(t *testing.T) {
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
+				conn, _ := dial(t, holder(t, s), 0)
+				conn.Close()
+				if err := s.end(t); err == nil {
+					t.Error("ended as if it were done")
+				}
+			})
+			t.Run("done ends the body", func(t *testing.T) {
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+					return append(b, "all"...), hold.Next{Done: true}
+				})
+				_, resp := dial(t, holder(t, s), 0)
+				if got, err := io.ReadAll(resp.Body); string(got) != "all" || err != nil {
+					t.Errorf("got %q, %v", got, err)
+				}
+				if err := s.end(t); err != nil {
+					t.Errorf("ended with %v", err)
+				}
+			})
+			t.Run("asked when woken", func(t *testing.T) {
+				var says atomic.Pointer[string]
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+					if text := says.Swap(nil); text != nil {
+						b = append(b, *text...)
+					}
+					return b, hold.Next{}
+				})
+				_, resp := dial(t, holder(t, s), 0)
+				for i := range 100 {
+					says.Store(new(fmt.Sprintf("%03d", i)))
+					s.wake()
+					got := make([]byte, 3)
+					if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != fmt.Sprintf("%03d", i) {
+						t.Fatalf("got %q, %v, want %d", got, err, i)
+					}
+				}
+			})
+			t.Run("asked when its time has come", func(t *testing.T) {
+				var asked []time.Time
+				s := newStream(func(b []byte, now time.Time) ([]byte, hold.Next) {
+					asked = append(asked, now)
+					return b, hold.Next{At: now.Add(150 * time.Millisecond), Done: len(asked) == 4}
+				})
+				_, resp := dial(t, holder(t, s), 0)
+				io.Copy(io.Discard, resp.Body)
+				if err := s.end(t); err != nil {
+					t.Error(err)
+				}
+				for i := 1; i < len(asked); i++ {
+					if gap := asked[i].Sub(asked[i-1]); gap < 150*time.Millisecond {
+						t.Errorf("asked again after %v", gap)
+					}
+				}
+			})
+			t.Run("slow reader gets all in order and is asked no more than it takes", func(t *testing.T) {
+				const parts, size = 4000, 4000
+				var n atomic.Int64
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+					i := n.Add(1) - 1
+					b = append(b, bytes.Repeat([]byte{byte('a' + i%26)}, size)...)
+					return b, hold.Next{More: i+1 < parts, Done: i+1 == parts}
+				})
+				conn, resp := dial(t, holder(t, s), 4096)
+				same, last := 0, int64(0)
+				waitFor(t, "the socket is full", func() bool {
+					runtime.Gosched()
+					if same++; n.Load() != last {
+						same, last = 0, n.Load()
+					}
+					return same == 10_000 && last > 0
+				})
+				if last == parts {
+					t.Error("all of it went out at once")
+				}
+				_ = conn.(*net.TCPConn).SetReadBuffer(1 << 20)
+				got, err := io.ReadAll(resp.Body)
+				if err != nil || len(got) != parts*size {
+					t.Fatalf("got %d bytes, %v", len(got), err)
+				}
+				for i := range parts {
+					if got[i*size] != byte('a'+i%26) || got[i*size+size-1] != byte('a'+i%26) {
+						t.Fatalf("part %d is %q", i, got[i*size:i*size+10])
+					}
+				}
+				if err := s.end(t); err != nil {
+					t.Error(err)
+				}
+			})
+			t.Run("many woken by many", func(t *testing.T) {
+				var count atomic.Int64
+				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+					done := count.Load() == 4000
+					return append(b, '.'), hold.Next{Done: done}
+				})
+				_, resp := dial(t, holder(t, s), 0)
+				var wakers sync.WaitGroup
+				for range 4 {
+					wakers.Go(func() {
+						for range 1000 {
+							count.Add(1)
+							s.wake()
+						}
+					})
+				}
+				io.Copy(io.Discard, resp.Body)
+				if err := s.end(t); err != nil {
+					t.Error(err)
+				}
+				wakers.Wait()
+			})
+		})
+	}
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("waited too long until %s", what)
 		}
-		go io.Copy(io.Discard, client)
-		synctest.Wait()
-		client.Close()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
+	}
+}
+
+func TestHoldersEndTheirStreamsWithThem(t *testing.T) {
+	idle := func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} }
+	t.Run("portable", func(t *testing.T) {
+		s := newStream(idle)
+		ctx, cancel := context.WithCancel(t.Context())
+		p := hold.NewPortable()
+		dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(ctx, w, s) }), 0)
+		cancel()
+		if err := s.end(t); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	t.Run("loop", func(t *testing.T) {
+		s, l := newStream(idle), new(hold.Loop)
+		dial(t, looped(t, l, s), 0)
+		l.Close()
+		if err := s.end(t); !errors.Is(err, hold.ErrStopped) {
 			t.Errorf("ended with %v", err)
 		}
 	})

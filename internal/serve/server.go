@@ -36,6 +36,8 @@ type Server struct {
 	// or ctx has ended. Meanwhile the server goes on listening. May be nil.
 	Drain func(ctx context.Context, grace time.Duration) error
 
+	ConnContext func(ctx context.Context, c net.Conn) context.Context // as net/http's; may be nil
+
 	Grace time.Duration // for streams and open requests to end; 3 s if zero
 	Log   *slog.Logger  // silent if nil
 }
@@ -52,6 +54,7 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	srv := &http.Server{
 		Handler:           s.Handler,
+		ConnContext:       s.ConnContext,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

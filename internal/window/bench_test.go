@@ -13,7 +13,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
 			w := window.New(1, 16<<20)
 			for range readers {
-				w.Attach(0, "ann", nothing)
+				attach(w, 0, "ann")
 			}
 			b.ReportAllocs()
 			offset := int64(0)

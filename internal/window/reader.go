@@ -3,59 +3,70 @@ package window
 import "sort"
 
 // Reader is who reads a channel. It has no position of its own: the caller
-// keeps that and may be anywhere.
+// keeps that and may be anywhere. The zero value reads nothing; it must not be
+// copied.
 type Reader struct {
-	part    *part
-	channel string
-	wake    func()
+	line       *line
+	prev, next *Reader
+	owner      Waker
 }
 
-// Attach registers a reader of a channel and returns how far its partition has
-// been seen at that moment: what comes later wakes it. wake must not block.
-func (w *Window) Attach(partition int32, channel string, wake func()) (*Reader, Position) {
+// Waker is told that there is something to read. Wake must not block, nor use
+// the window.
+type Waker interface{ Wake() }
+
+// Attach registers r as a reader of a channel and returns how far its partition
+// has been seen at that moment: what comes later wakes owner.
+func (w *Window) Attach(r *Reader, partition int32, channel string, owner Waker) Position {
 	p := &w.parts[partition]
-	r := &Reader{part: p, channel: channel, wake: wake}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.line(channel)
-	if l.readers == nil {
-		l.readers = map[*Reader]struct{}{}
+	*r = Reader{line: l, next: l.readers, owner: owner}
+	if r.next != nil {
+		r.next.prev = r
 	}
-	l.readers[r] = struct{}{}
-	return r, p.at
+	l.readers = r
+	return p.at
 }
 
-// Close removes the reader. It is not woken any more once Close has returned,
-// but for a call that has begun.
+// Close removes the reader. It is not woken any more once Close has returned.
 func (r *Reader) Close() {
-	r.part.mu.Lock()
-	defer r.part.mu.Unlock()
-	l := r.part.index[r.channel]
-	if l == nil {
-		return
+	p := r.line.part
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		r.line.readers = r.next
 	}
-	delete(l.readers, r)
-	r.part.drop(r.channel, l)
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+	r.line.drop()
 }
+
+// Channel returns what it reads.
+func (r *Reader) Channel() string { return r.line.channel }
+
+// Partition returns where that is.
+func (r *Reader) Partition() int32 { return r.line.part.number }
 
 // Start returns the offset from which on the window has everything.
-func (r *Reader) Start() int64 {
-	r.part.mu.Lock()
-	defer r.part.mu.Unlock()
-	return r.part.start
-}
+func (r *Reader) Start() int64 { return r.line.part.from() }
 
 // Read appends to into what lies after an offset, about most bytes of frames,
 // and returns the position that is then accounted for. ok is false if the
 // window has passed the offset by.
 func (r *Reader) Read(into []Entry, after int64, most int) (entries []Entry, at Position, ok bool) {
-	p := r.part
+	p := r.line.part
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if after+1 < p.start {
 		return into, Position{}, false
 	}
-	own, all := p.after(r.channel, after), p.after("", after)
+	own, all := p.after(r.line, after), p.after(p.index[""], after)
 	for len(own) > 0 || len(all) > 0 {
 		next := &own
 		if len(own) == 0 || len(all) > 0 && all[0] < own[0] {
@@ -74,9 +85,8 @@ func (r *Reader) Read(into []Entry, after int64, most int) (entries []Entry, at 
 	return into, p.at, true
 }
 
-// after returns the numbers of a channel's entries after an offset.
-func (p *part) after(channel string, offset int64) []uint64 {
-	l := p.index[channel]
+// after returns the numbers of a line's entries after an offset.
+func (p *part) after(l *line, offset int64) []uint64 {
 	if l == nil {
 		return nil
 	}

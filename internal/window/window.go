@@ -43,6 +43,7 @@ type Window struct {
 // part is a partition. Entries are numbered in the order of their arrival, so
 // that an index outlives the removal of older ones.
 type part struct {
+	number  int32
 	mu      sync.Mutex
 	start   int64    // the window has everything from this offset on
 	at      Position // the last record that was seen, whatever its kind
@@ -54,15 +55,23 @@ type part struct {
 
 // line is what a channel has in the window, and who reads it.
 type line struct {
+	part    *part
+	channel string
 	numbers []uint64
-	readers map[*Reader]struct{}
+	readers *Reader // the first one
+}
+
+func (l *line) wake() {
+	for r := l.readers; r != nil; r = r.next {
+		r.owner.Wake()
+	}
 }
 
 // New returns a window of n partitions that keeps up to budget bytes.
 func New(n int32, budget int64) *Window {
 	w := &Window{budget: budget, parts: make([]part, n)}
 	for i := range w.parts {
-		w.parts[i] = part{start: 0, at: Position{-1, -1}, index: map[string]*line{}}
+		w.parts[i] = part{number: int32(i), start: 0, at: Position{-1, -1}, index: map[string]*line{}}
 	}
 	return w
 }
@@ -79,8 +88,13 @@ func (w *Window) Begin(partition int32, start int64, epoch int32) {
 // Append adds a record, forgets the oldest ones over the budget, and wakes its
 // channel's readers. Offsets must rise. It never waits for a reader.
 func (w *Window) Append(partition int32, e Entry) {
-	p := &w.parts[partition]
+	w.parts[partition].append(w, e)
+	w.trim(partition)
+}
+
+func (p *part) append(w *Window, e Entry) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	number := p.first + uint64(len(p.entries))
 	p.entries = append(p.entries, e)
 	l := p.line(e.Channel)
@@ -88,24 +102,27 @@ func (w *Window) Append(partition int32, e Entry) {
 	p.bytes += e.size()
 	w.bytes.Add(e.size())
 	p.at = Position{e.Offset, max(p.at.Epoch, e.Epoch)}
-	wake := make([]*Reader, 0, len(l.readers))
-	for r := range l.readers {
-		wake = append(wake, r)
+	if e.Channel != "" {
+		l.wake()
+		return
 	}
-	if e.Channel == "" {
-		for name, other := range p.index {
-			for r := range other.readers {
-				if name != "" {
-					wake = append(wake, r)
-				}
-			}
+	for _, other := range p.index {
+		other.wake()
+	}
+}
+
+// Span returns since when the window has everything of every partition that had
+// anything: the time of the oldest entry, zero if there is none.
+func (w *Window) Span() (since time.Time) {
+	for i := range w.parts {
+		p := &w.parts[i]
+		p.mu.Lock()
+		if len(p.entries) > 0 && p.entries[0].Time.After(since) {
+			since = p.entries[0].Time
 		}
+		p.mu.Unlock()
 	}
-	p.mu.Unlock()
-	w.trim(partition)
-	for _, r := range wake {
-		r.wake()
-	}
+	return since
 }
 
 // Advance says that everything up to at has been appended or is of no concern,
@@ -124,6 +141,15 @@ func (w *Window) At(partition int32) Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.at
+}
+
+// Start returns the offset from which on the window has all of a partition.
+func (w *Window) Start(partition int32) int64 { return w.parts[partition].from() }
+
+func (p *part) from() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.start
 }
 
 // Bytes returns about what the window takes.
@@ -170,22 +196,26 @@ func (w *Window) forget(p *part, share int64) bool {
 	w.bytes.Add(-e.size())
 	l := p.index[e.Channel]
 	l.numbers = l.numbers[1:]
-	p.drop(e.Channel, l)
+	l.drop()
 	return true
 }
 
 func (p *part) line(channel string) *line {
 	l := p.index[channel]
 	if l == nil {
-		l = &line{}
+		l = &line{part: p, channel: channel}
 		p.index[channel] = l
 	}
 	return l
 }
 
 // drop forgets a line that nobody reads and that has nothing.
-func (p *part) drop(channel string, l *line) {
-	if len(l.numbers) == 0 && len(l.readers) == 0 {
-		delete(p.index, channel)
+func (l *line) drop() {
+	if len(l.numbers) > 0 {
+		return
+	}
+	l.numbers = nil
+	if l.readers == nil {
+		delete(l.part.index, l.channel)
 	}
 }

@@ -11,7 +11,16 @@ import (
 	"github.com/ebb-events/ebb/internal/window"
 )
 
-func nothing() {}
+// waker counts how often it is woken.
+type waker int
+
+func (w *waker) Wake() { *w++ }
+
+// attach returns a new reader of a channel, and who it wakes.
+func attach(w *window.Window, partition int32, channel string) (*window.Reader, window.Position, *waker) {
+	r, woken := new(window.Reader), new(waker)
+	return r, w.Attach(r, partition, channel, woken), woken
+}
 
 func entry(offset int64, channel string) window.Entry {
 	return window.Entry{Offset: offset, Channel: channel, Epoch: 1, Frame: fmt.Appendf(nil, "%s-%d", channel, offset)}
@@ -26,8 +35,7 @@ func offsets(entries []window.Entry) (out []int64) {
 
 func TestReaderHearsItsChannelAndWhatConcernsAll(t *testing.T) {
 	w := window.New(1, 1<<20)
-	woken := 0
-	r, at := w.Attach(0, "ann", func() { woken++ })
+	r, at, woken := attach(w, 0, "ann")
 	if at != (window.Position{Offset: -1, Epoch: -1}) {
 		t.Errorf("begins at %v", at)
 	}
@@ -38,19 +46,19 @@ func TestReaderHearsItsChannelAndWhatConcernsAll(t *testing.T) {
 	if want := []int64{0, 2, 3}; !slices.Equal(offsets(got), want) || !ok || at != (window.Position{Offset: 4, Epoch: 1}) {
 		t.Errorf("got %v up to %v, %v, want %v", offsets(got), at, ok, want)
 	}
-	if woken != 3 {
-		t.Errorf("woken %d times, want 3", woken)
+	if *woken != 3 {
+		t.Errorf("woken %d times, want 3", *woken)
 	}
 	r.Close()
 	w.Append(0, entry(5, "ann"))
-	if woken != 3 {
+	if *woken != 3 {
 		t.Error("woken after Close")
 	}
 }
 
 func TestReadStopsAtMostBytesAndGoesOn(t *testing.T) {
 	w := window.New(1, 1<<20)
-	r, _ := w.Attach(0, "ann", nothing)
+	r, _, _ := attach(w, 0, "ann")
 	for i := range int64(5) {
 		w.Append(0, entry(i, "ann"))
 	}
@@ -63,7 +71,7 @@ func TestReadStopsAtMostBytesAndGoesOn(t *testing.T) {
 
 func TestReaderThatWasPassedByIsTold(t *testing.T) {
 	w := window.New(2, 1000)
-	r, _ := w.Attach(0, "ann", nothing)
+	r, _, _ := attach(w, 0, "ann")
 	for i := range int64(100) {
 		w.Append(0, entry(i, "ann"))
 	}
@@ -81,7 +89,7 @@ func TestReaderThatWasPassedByIsTold(t *testing.T) {
 func TestPositionAheadOfTheWindowStays(t *testing.T) {
 	w := window.New(1, 1000)
 	w.Begin(0, 10, 3)
-	r, at := w.Attach(0, "ann", nothing)
+	r, at, _ := attach(w, 0, "ann")
 	if at != (window.Position{Offset: 9, Epoch: 3}) {
 		t.Errorf("begins at %v", at)
 	}
@@ -110,7 +118,7 @@ func TestWindowAgainstModel(t *testing.T) {
 		}
 		for p := range int32(n) {
 			own := rapid.SampledFrom(channels[1:]).Draw(t, "own")
-			r, _ := w.Attach(p, own, nothing)
+			r, _, _ := attach(w, p, own)
 			after := int64(rapid.IntRange(-1, 70).Draw(t, "after"))
 			most := rapid.IntRange(1, 200).Draw(t, "most")
 			var want, got []int64
@@ -152,7 +160,7 @@ func TestManyAtOnce(t *testing.T) {
 					w.Append(int32(g), entry(i, fmt.Sprint(i%3)))
 					continue
 				}
-				r, at := w.Attach(int32(g-2), "1", nothing)
+				r, at, _ := attach(w, int32(g-2), "1")
 				r.Read(nil, at.Offset-5, 100)
 				r.Close()
 			}

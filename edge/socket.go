@@ -1,0 +1,62 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ebb-events/ebb/internal/hold"
+)
+
+type connKey struct{}
+
+// ConnContext is for [http.Server.ConnContext]. With it, an edge takes the
+// connection of a plain HTTP/1 stream over from the server and holds it without
+// a goroutine, at a fraction of the memory.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// socket returns the socket of a request that comes on a plain connection, if
+// the loop can hold it.
+func (e *Edge) socket(r *http.Request) (socket hold.Socket, ok bool) {
+	conn, ok := r.Context().Value(connKey{}).(net.Conn)
+	if !ok || r.ProtoMajor != 1 || r.TLS != nil {
+		return hold.Socket{}, false
+	}
+	socket, err := e.loop.Open(conn)
+	return socket, err == nil // without a descriptor to spare, too, it stays where it is
+}
+
+// takeOver gives a stream to the loop and returns at once.
+func (e *Edge) takeOver(w http.ResponseWriter, r *http.Request, h *held, s *stream, socket hold.Socket) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		socket.Close()
+		s.End(err)
+		return
+	}
+	conn.Close() // the socket stays open
+	chunked := r.ProtoAtLeast(1, 1)
+	e.loop.Hold(&s.conn, socket, h.head(r, chunked), chunked, s)
+}
+
+// head writes the header of a response that only the end of the connection ends.
+func (h *held) head(r *http.Request, chunked bool) []byte {
+	header := h.answer()
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	header.Set("Connection", "close")
+	version := "1.0"
+	if chunked {
+		version = "1.1"
+		header.Set("Transfer-Encoding", "chunked")
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/%s %d %s\r\n", version, h.status, http.StatusText(h.status))
+	_ = header.Write(&b) // to memory: cannot fail
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
