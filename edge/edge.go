@@ -75,7 +75,7 @@ type Edge struct {
 	ready chan struct{}        // closed when tail is first set
 
 	mu       sync.Mutex
-	streams  map[*stream]struct{}
+	streams  []*stream // in no order; each knows its place
 	draining bool
 	gone     chan struct{} // closed when draining and the last stream has gone
 }
@@ -111,12 +111,11 @@ func New(cfg Config) (*Edge, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Edge{
-		cfg:     cfg,
-		begun:   time.Now().Add(-time.Second), // so that 0 is no time
-		loop:    new(hold.Loop),
-		ready:   make(chan struct{}),
-		streams: map[*stream]struct{}{},
-		gone:    make(chan struct{}),
+		cfg:   cfg,
+		begun: time.Now().Add(-time.Second), // so that 0 is no time
+		loop:  new(hold.Loop),
+		ready: make(chan struct{}),
+		gone:  make(chan struct{}),
 	}
 	e.reads, e.asks = newLanes(e, cfg.Lanes, true), newLanes(e, 4*cfg.Lanes, false)
 	e.proxy = e.newProxy()
@@ -168,7 +167,7 @@ func (e *Edge) follow(ctx context.Context) {
 func (e *Edge) endAll(reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for s := range e.streams {
+	for _, s := range e.streams {
 		s.end(reason)
 	}
 }
@@ -185,7 +184,7 @@ func (e *Edge) swap(t *tail) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for s := range e.streams {
+	for _, s := range e.streams {
 		s.Wake()
 	}
 }
@@ -220,7 +219,7 @@ func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
 		if len(e.streams) == 0 {
 			close(e.gone)
 		}
-		for s := range e.streams {
+		for _, s := range e.streams {
 			time.AfterFunc(rand.N(grace*3/4+1), func() { s.end(reasonDraining) })
 		}
 	}
@@ -239,7 +238,8 @@ func (e *Edge) add(s *stream) bool {
 	if e.draining {
 		return false
 	}
-	e.streams[s] = struct{}{}
+	s.place = int32(len(e.streams))
+	e.streams = append(e.streams, s)
 	call(e.cfg.Metrics.Opened)
 	return true
 }
@@ -247,7 +247,11 @@ func (e *Edge) add(s *stream) bool {
 func (e *Edge) remove(s *stream, reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.streams, s)
+	last := len(e.streams) - 1
+	e.streams[s.place] = e.streams[last]
+	e.streams[s.place].place = s.place
+	e.streams[last] = nil
+	e.streams = e.streams[:last]
 	if e.draining && len(e.streams) == 0 {
 		close(e.gone)
 	}

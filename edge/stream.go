@@ -44,6 +44,8 @@ type stream struct {
 	warned  bool // ebb.expiring was sent
 	greeted bool // ebb.hello was sent
 
+	place int32 // among the edge's streams
+
 	ending atomic.Pointer[string]
 }
 
