@@ -27,18 +27,18 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 		return
 	}
 
-	socket, isPlain := e.socket(r)
-	s := e.newStream(r, h, isPlain)
+	socket, taken := e.socket(r)
+	s := e.newStream(r, h, taken)
 	// From here on every event counts, before the first byte is sent.
 	if !e.add(s) {
 		s.detach()
-		if isPlain {
+		if taken {
 			socket.Close()
 		}
 		h.refuse(w, r, reasonDraining)
 		return
 	}
-	if isPlain {
+	if taken {
 		e.takeOver(w, r, h, s, socket)
 		return
 	}
@@ -107,10 +107,10 @@ func (h *held) begins() []byte {
 }
 
 // newStream subscribes to all channels of a hold.
-func (e *Edge) newStream(r *http.Request, h *held, plain bool) *stream {
+func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
 	s := &stream{edge: e, sse: h.isStream(), session: meta["session"] != ""}
-	if !plain {
+	if !taken {
 		s.portable = hold.NewPortable()
 	}
 	if first := h.begins(); len(first) > 0 {

@@ -2,11 +2,11 @@ package edge_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
-	"net/http"
+	"net/http/httptest"
 	"net/url"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -16,47 +16,59 @@ import (
 	"github.com/ebb-events/ebb/edge"
 )
 
-// TestIdleStreamTakesHalfAKibibyte is the promise for plain connections: what is
-// on the heap for a stream with a channel and a session of its own, when its
-// connection was taken over.
-func TestIdleStreamTakesHalfAKibibyte(t *testing.T) {
+// TestIdleStreamTakesLittleMemory: what is on the heap for a stream over HTTP/1.1
+// with a channel and a session of its own, when its connection was taken over.
+func TestIdleStreamTakesLittleMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("there is no loop")
 	}
-	const n = 2000
-	w := &world{t: t, log: newLog(), origin: setUp}
-	e := must(edge.New(edge.Config{
-		Log: w.log, Publisher: w.log, Origin: must(url.Parse("http://origin")), GripKey: key, Transport: w,
-	}))
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	srv := &http.Server{Handler: e, ConnContext: edge.ConnContext}
-	go srv.Serve(ln)
-	open := func(i int) int {
-		return openRaw(t, ln.Addr().(*net.TCPAddr).Port, fmt.Sprintf("/?u=some-user-%06d", i))
+	tests := []struct {
+		name    string
+		most    float64 // bytes a stream
+		streams int
+		start   func(*httptest.Server)
+		open    func(t *testing.T, addr, path string) (fd int)
+	}{
+		{"plain", 512, 2000, (*httptest.Server).Start, openPlain},
+		{"TLS", 16 << 10, 300, (*httptest.Server).StartTLS, openTLS},
 	}
-	fds := []int{open(0)} // what comes into being with the first
-	await(t, func() bool { return e.Streams() == 1 })
-	before := heap()
-	for i := 1; i <= n; i++ {
-		fds = append(fds, open(i))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := &world{t: t, log: newLog(), origin: setUp}
+			e := must(edge.New(edge.Config{
+				Log: w.log, Publisher: w.log, Origin: must(url.Parse("http://origin")), GripKey: key, Transport: w,
+			}))
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- e.Run(ctx) }()
+			srv := httptest.NewUnstartedServer(e)
+			srv.Config.ConnContext = edge.ConnContext
+			srv.Listener = edge.Listen(srv.Listener)
+			tt.start(srv)
+			addr := srv.Listener.Addr().String()
+			open := func(i int) int { return tt.open(t, addr, fmt.Sprintf("/?u=some-user-%06d", i)) }
+
+			fds := []int{open(0)} // with what comes into being for all
+			await(t, func() bool { return e.Streams() == 1 })
+			before := heap()
+			for i := range tt.streams {
+				fds = append(fds, open(i))
+			}
+			await(t, func() bool { return e.Streams() == len(fds) && runtime.NumGoroutine() < 100 })
+			each := float64(heap()-before) / float64(tt.streams)
+			t.Logf("%.0f bytes a stream", each)
+			if each > tt.most {
+				t.Errorf("a stream takes %.0f bytes, want %.0f at most", each, tt.most)
+			}
+			for _, fd := range fds {
+				syscall.Close(fd)
+			}
+			await(t, func() bool { return e.Streams() == 0 })
+			srv.Close()
+			stop()
+			<-ended
+		})
 	}
-	await(t, func() bool { return e.Streams() == n+1 })
-	await(t, func() bool { return runtime.NumGoroutine() < 100 })
-	each := float64(heap()-before) / n
-	t.Logf("%.0f bytes a stream", each)
-	if each > 512 {
-		t.Errorf("a stream takes %.0f bytes, want 512 at most", each)
-	}
-	for _, fd := range fds {
-		syscall.Close(fd)
-	}
-	await(t, func() bool { return e.Streams() == 0 })
-	srv.Close()
-	stop()
-	<-ended
 }
 
 // heap is what is reachable, in bytes.
@@ -69,28 +81,36 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// openRaw asks for a stream on a socket that costs this process nothing, and
-// returns when it has begun.
-func openRaw(t *testing.T, port int, path string) (fd int) {
+// openPlain asks for a stream and returns, when it has begun, a socket that
+// costs this process no memory.
+func openPlain(t *testing.T, addr, path string) (fd int) {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err == nil {
-		_, err = syscall.Write(fd, []byte("GET "+path+" HTTP/1.1\r\nHost: edge\r\nAccept: text/event-stream\r\n\r\n"))
-	}
-	if err != nil {
-		t.Fatal(os.NewSyscallError("opening a stream", err))
-	}
+	conn := must(net.Dial("tcp", addr))
+	return begin(t, conn.(*net.TCPConn), conn, path)
+}
+
+func openTLS(t *testing.T, addr, path string) (fd int) {
+	t.Helper()
+	conn := must(net.Dial("tcp", addr))
+	return begin(t, conn.(*net.TCPConn), tls.Client(conn, &tls.Config{InsecureSkipVerify: true}), path)
+}
+
+func begin(t *testing.T, socket *net.TCPConn, conn net.Conn, path string) (fd int) {
+	t.Helper()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: edge\r\nAccept: text/event-stream\r\n\r\n", path)
 	for text := ""; !strings.Contains(text, "ebb.hello"); {
 		var b [2048]byte
-		n, err := syscall.Read(fd, b[:])
-		if err != nil || n == 0 {
+		n, err := conn.Read(b[:])
+		if err != nil {
 			t.Fatalf("got %q, %v", text, err)
 		}
 		text += string(b[:n])
 	}
+	err := must(socket.SyscallConn()).Control(func(own uintptr) { fd = must(syscall.Dup(int(own))) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket.Close()
 	return fd
 }
 

@@ -14,17 +14,20 @@ import (
 type connKey struct{}
 
 // ConnContext is for [http.Server.ConnContext]. With it, an edge takes the
-// connection of a plain HTTP/1 stream over from the server and holds it without
-// a goroutine, at a fraction of the memory.
+// connection of an HTTP/1 stream over from the server and holds it without a
+// goroutine, at a fraction of the memory. For TLS, it needs [Listen] too.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// socket returns the socket of a request that comes on a plain connection, if
-// the loop can hold it.
+// Listen returns ln with connections that can be taken over when TLS is spoken
+// on them.
+func Listen(ln net.Listener) net.Listener { return hold.Listen(ln) }
+
+// socket returns the socket of a request, if the loop can hold it.
 func (e *Edge) socket(r *http.Request) (socket hold.Socket, ok bool) {
 	conn, ok := r.Context().Value(connKey{}).(net.Conn)
-	if !ok || r.ProtoMajor != 1 || r.TLS != nil {
+	if !ok || r.ProtoMajor != 1 {
 		return hold.Socket{}, false
 	}
 	socket, err := e.loop.Open(conn)
@@ -33,13 +36,12 @@ func (e *Edge) socket(r *http.Request) (socket hold.Socket, ok bool) {
 
 // takeOver gives a stream to the loop and returns at once.
 func (e *Edge) takeOver(w http.ResponseWriter, r *http.Request, h *held, s *stream, socket hold.Socket) {
-	conn, _, err := http.NewResponseController(w).Hijack()
+	_, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		socket.Close()
 		s.End(err)
 		return
 	}
-	conn.Close() // the socket stays open
 	chunked := r.ProtoAtLeast(1, 1)
 	e.loop.Hold(&s.conn, socket, h.head(r, chunked), chunked, s)
 }

@@ -10,8 +10,9 @@ import (
 // not be copied.
 type Conn struct {
 	worker *worker
-	stream Stream // nil when it has ended
-	rest   *rest  // what the socket has not taken; the stream is not asked meanwhile
+	stream Stream  // nil when it has ended
+	secure *secure // nil on a plain connection
+	rest   *rest   // what the socket has not taken; the stream is not asked meanwhile
 	state  atomic.Uint32
 	fd     int32
 	alarm  // when to look at it at the latest

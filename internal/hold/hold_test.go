@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -57,7 +59,15 @@ var holders = map[string]func(t *testing.T, s *stream) http.Handler{
 		t.Cleanup(l.Close)
 		return looped(t, l, s)
 	},
+	"loop over TLS": func(t *testing.T, s *stream) http.Handler {
+		l := new(hold.Loop)
+		t.Cleanup(l.Close)
+		return overTLS{looped(t, l, s)}
+	},
 }
+
+// overTLS is a handler that is to be served so.
+type overTLS struct{ http.Handler }
 
 // looped holds s in l.
 func looped(t *testing.T, l *hold.Loop, s *stream) http.Handler {
@@ -75,35 +85,41 @@ func looped(t *testing.T, l *hold.Loop, s *stream) http.Handler {
 		if err != nil {
 			t.Error(err)
 		}
-		conn.Close()
 		l.Hold(&s.conn, socket, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true, s)
 	})
 }
 
-// dial serves one request and returns the client's connection and its response.
-func dial(t *testing.T, h http.Handler, buffer int) (net.Conn, *http.Response) {
+// dial serves one request and returns the client's socket and its response.
+func dial(t *testing.T, h http.Handler, buffer int) (*net.TCPConn, *http.Response) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	srv := httptest.NewUnstartedServer(h)
+	srv.Listener = hold.Listen(srv.Listener)
+	_, overTLS := h.(overTLS)
+	if overTLS {
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	socket, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h}
-	go srv.Serve(ln)
-	t.Cleanup(func() { srv.Close() })
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { socket.Close() })
+	tcp := socket.(*net.TCPConn)
 	if buffer > 0 {
-		_ = conn.(*net.TCPConn).SetReadBuffer(buffer)
+		_ = tcp.SetReadBuffer(buffer)
+	}
+	conn := socket
+	if overTLS {
+		conn = tls.Client(socket, &tls.Config{InsecureSkipVerify: true})
 	}
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return conn, resp
+	return tcp, resp
 }
 
 // TestHolders is what every holder does.
@@ -191,7 +207,7 @@ func TestHolders(t *testing.T) {
 				if last == parts {
 					t.Error("all of it went out at once")
 				}
-				_ = conn.(*net.TCPConn).SetReadBuffer(1 << 20)
+				_ = conn.SetReadBuffer(1 << 20)
 				got, err := io.ReadAll(resp.Body)
 				if err != nil || len(got) != parts*size {
 					t.Fatalf("got %d bytes, %v", len(got), err)

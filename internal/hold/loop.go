@@ -1,6 +1,7 @@
 package hold
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
@@ -33,26 +34,42 @@ type Loop struct {
 var ErrUnsupported = errors.New("hold: not a connection that a loop can hold")
 
 // Socket is a connection's socket, beside the connection.
-type Socket struct{ fd int }
+type Socket struct {
+	conn net.Conn
+	fd   int
+}
 
-// Open returns conn's socket for Hold; conn stays as it is. It takes a
-// descriptor more until conn is closed.
+// Open returns conn's socket for Hold; conn stays as it is. TLS must be spoken
+// on what [Listen] has accepted. It takes a descriptor more until it is held or
+// closed.
 func (l *Loop) Open(conn net.Conn) (Socket, error) {
 	l.start.Do(l.begin)
 	if l.err != nil {
 		return Socket{}, l.err
 	}
-	fd, err := duplicate(conn)
-	return Socket{fd}, err
+	below := conn
+	if t, ok := conn.(*tls.Conn); ok {
+		if below, ok = t.NetConn().(*wire); !ok {
+			return Socket{}, ErrUnsupported
+		}
+	}
+	fd, err := duplicate(below)
+	return Socket{conn, fd}, err
 }
 
 // Close closes a socket that is not held.
 func (s Socket) Close() { closeFD(s.fd) }
 
-// Hold writes head to a socket and asks s for what follows, in chunks of
-// HTTP/1.1 if chunked, until s has ended. The connection that the socket is of
-// must be closed. c is s's place in the loop; it must be new, and not be moved.
+// Hold takes the connection of a socket over, writes head to it and asks s for
+// what follows, in chunks of HTTP/1.1 if chunked, until s has ended. c is s's
+// place in the loop; it must be new, and not be moved.
 func (l *Loop) Hold(c *Conn, socket Socket, head []byte, chunked bool, s Stream) {
+	if t, ok := socket.conn.(*tls.Conn); ok {
+		c.secure = &secure{t, t.NetConn().(*wire)}
+		c.secure.wire.take(socket.fd)
+	} else {
+		socket.conn.Close() // the socket stays open
+	}
 	c.stream, c.fd, c.chunked = s, int32(socket.fd), chunked
 	c.rest = &rest{b: head, head: true}
 	l.mu.Lock()

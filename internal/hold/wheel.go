@@ -13,7 +13,7 @@ const (
 // wheel is the one timer of very many sockets: a list of them for each tick.
 type wheel struct {
 	slots [slots]*Conn
-	at    int64 // the last tick that has passed
+	at    int32 // the last tick that has passed
 	count int
 }
 
@@ -21,7 +21,7 @@ type wheel struct {
 type alarm struct {
 	due        time.Duration
 	prev, next *Conn
-	tick       int64 // of the list it is in; 0 if in none
+	tick       int32 // of the list it is in; 0 if in none
 }
 
 // set has c come out of advance at due or a tick later. One that is in an
@@ -29,7 +29,7 @@ type alarm struct {
 // heartbeats all the time.
 func (h *wheel) set(c *Conn, due time.Duration) {
 	c.due = due
-	t := min(max(int64((due+tick-1)/tick), h.at+1), h.at+slots-1)
+	t := min(max(int32((due+tick-1)/tick), h.at+1), h.at+slots-1)
 	if c.tick != 0 {
 		if c.tick <= t {
 			return
@@ -66,7 +66,7 @@ func (h *wheel) unset(c *Conn) {
 // then, and may not be due yet.
 func (h *wheel) advance(now time.Duration) iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
-		for end := int64(now / tick); h.at < end; {
+		for end := int32(now / tick); h.at < end; {
 			h.at++
 			list := &h.slots[h.at%slots]
 			for c := *list; c != nil; c = *list {

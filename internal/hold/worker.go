@@ -18,11 +18,12 @@ const linger = time.Second
 
 // worker asks its share of a loop's streams, and writes.
 type worker struct {
-	loop  *Loop
-	begun time.Time
-	wake  chan struct{}
-	buf   []byte
-	wheel wheel
+	loop   *Loop
+	begun  time.Time
+	wake   chan struct{}
+	buf    []byte
+	wheel  wheel
+	sealed []byte // of buf, for TLS
 
 	mu    sync.Mutex
 	ready []*Conn
@@ -137,9 +138,17 @@ func (w *worker) ask(c *Conn, now time.Time, at time.Duration) (again bool) {
 	c.done = next.Done
 	out := c.seal(b, from, next.Done)
 	if w.buf = b; cap(b) > 8*burst {
-		w.buf = make([]byte, 0, 4*burst) // that was an exception
+		w.buf, w.sealed = make([]byte, 0, 4*burst), nil // that was an exception
 	}
-	n, err := send(int(c.fd), out)
+	n := 0
+	var err error
+	if c.secure != nil && len(out) > 0 {
+		out, err = c.secure.seal(w.sealed[:0], out)
+		w.sealed = out
+	}
+	if err == nil {
+		n, err = send(int(c.fd), out)
+	}
 	if err != nil {
 		w.end(c, ErrGone)
 		return false
@@ -189,8 +198,12 @@ func (w *worker) flush(c *Conn, at time.Duration) (ok bool) {
 // end.
 func (w *worker) discard(c *Conn) (ok bool) {
 	var scratch [4096]byte
+	read := func(b []byte) (int, error) { return receive(int(c.fd), b) }
+	if c.secure != nil {
+		read = c.secure.open
+	}
 	for range turns {
-		n, err := receive(int(c.fd), scratch[:])
+		n, err := read(scratch[:])
 		if err != nil || n == 0 {
 			return err == nil && n > 0
 		}
@@ -206,6 +219,9 @@ func (w *worker) discard(c *Conn) (ok bool) {
 func (w *worker) finish(c *Conn, at time.Duration) {
 	s := c.stream
 	c.stream, c.closing = nil, true
+	if c.secure != nil {
+		_, _ = send(int(c.fd), c.secure.bye(w.sealed[:0])) // if there is room
+	}
 	shutdown(int(c.fd))
 	w.wheel.set(c, at+linger)
 	s.End(nil)
@@ -226,6 +242,7 @@ func (w *worker) close(c *Conn) {
 		w.loop.rest.Add(-int64(len(c.rest.b)))
 	}
 	c.rest = nil
+	c.secure = nil
 	w.wheel.unset(c)
 	w.loop.forget(c)
 	closeFD(int(c.fd))
