@@ -13,10 +13,13 @@ type Conn struct {
 	stream Stream  // nil when it has ended
 	secure *secure // nil on a plain connection
 	rest   *rest   // what the socket has not taken; the stream is not asked meanwhile
-	state  atomic.Uint32
-	fd     int32
-	alarm  // when to look at it at the latest
 
+	due        time.Duration // when to look at it at the latest
+	prev, next *Conn         // in a list of its worker's wheel
+	tick       int32         // of that list; 0 if it is in none
+
+	fd      int32
+	state   atomic.Uint32
 	chunked bool
 	done    bool // the stream is, and its end was made
 	closing bool // its end was written; the client's is waited for

@@ -17,13 +17,6 @@ type wheel struct {
 	count int
 }
 
-// alarm is a Conn's place in a wheel.
-type alarm struct {
-	due        time.Duration
-	prev, next *Conn
-	tick       int32 // of the list it is in; 0 if in none
-}
-
 // set has c come out of advance at due or a tick later. One that is in an
 // earlier list stays there, and is found again then: deliveries put off
 // heartbeats all the time.
