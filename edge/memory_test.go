@@ -27,7 +27,7 @@ func TestIdleStreamTakesLittleMemory(t *testing.T) {
 		most    float64 // bytes a stream
 		streams int
 		start   func(*httptest.Server)
-		open    func(t *testing.T, addr, path string) (fd int)
+		open    func(t testing.TB, addr, path string) (fd int)
 	}{
 		{"plain", 512, 2000, (*httptest.Server).Start, openPlain},
 		{"TLS", 16 << 10, 300, (*httptest.Server).StartTLS, openTLS},
@@ -83,19 +83,19 @@ func heap() int64 {
 
 // openPlain asks for a stream and returns, when it has begun, a socket that
 // costs this process no memory.
-func openPlain(t *testing.T, addr, path string) (fd int) {
+func openPlain(t testing.TB, addr, path string) (fd int) {
 	t.Helper()
 	conn := must(net.Dial("tcp", addr))
 	return begin(t, conn.(*net.TCPConn), conn, path)
 }
 
-func openTLS(t *testing.T, addr, path string) (fd int) {
+func openTLS(t testing.TB, addr, path string) (fd int) {
 	t.Helper()
 	conn := must(net.Dial("tcp", addr))
 	return begin(t, conn.(*net.TCPConn), tls.Client(conn, &tls.Config{InsecureSkipVerify: true}), path)
 }
 
-func begin(t *testing.T, socket *net.TCPConn, conn net.Conn, path string) (fd int) {
+func begin(t testing.TB, socket *net.TCPConn, conn net.Conn, path string) (fd int) {
 	t.Helper()
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: edge\r\nAccept: text/event-stream\r\n\r\n", path)
 	for text := ""; !strings.Contains(text, "ebb.hello"); {

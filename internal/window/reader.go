@@ -90,8 +90,16 @@ func (p *part) after(l *line, offset int64) []uint64 {
 	if l == nil {
 		return nil
 	}
-	i := sort.Search(len(l.numbers), func(i int) bool {
-		return p.entries[l.numbers[i]-p.first].Offset > offset
-	})
+	i := len(l.numbers)
+	for ; i > 0 && p.offset(l.numbers[i-1]) > offset; i-- { // most have little before them
+		if len(l.numbers)-i == few {
+			i = sort.Search(i, func(i int) bool { return p.offset(l.numbers[i]) > offset })
+			break
+		}
+	}
 	return l.numbers[i:]
 }
+
+const few = 8
+
+func (p *part) offset(number uint64) int64 { return p.entries[number-p.first].Offset }
