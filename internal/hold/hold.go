@@ -41,3 +41,9 @@ var (
 
 // stall is how long a write may make no progress.
 const stall = time.Minute
+
+// silence is how long a client's system may not acknowledge what was sent. One
+// whose reader is slow acknowledges; one that is gone does not. It is looked at
+// when a stream's time has come: with heartbeats every 20 s at most, a client
+// that vanished is noticed within a minute.
+const silence = 25 * time.Second

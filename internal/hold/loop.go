@@ -14,8 +14,9 @@ import (
 // Loop holds plain sockets. Few goroutines do all of the work: one waits for
 // what the system says of any socket, the others ask streams and write.
 type Loop struct {
-	Stall time.Duration // how long a reader may take nothing; a minute if zero
-	Rest  int64         // bytes that all sockets together may leave untaken; 64 MiB if zero
+	Stall   time.Duration // how long a reader may take nothing; a minute if zero
+	Silence time.Duration // how long a client's system may acknowledge nothing; 25 s if zero
+	Rest    int64         // bytes that all sockets together may leave untaken; 64 MiB if zero
 
 	start   sync.Once
 	err     error // of the start
@@ -90,6 +91,9 @@ func (l *Loop) Hold(c *Conn, socket Socket, head []byte, chunked bool, s Stream)
 func (l *Loop) begin() {
 	if l.Stall == 0 {
 		l.Stall = stall
+	}
+	if l.Silence == 0 {
+		l.Silence = silence
 	}
 	if l.Rest == 0 {
 		l.Rest = 64 << 20

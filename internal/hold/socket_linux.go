@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,12 +119,9 @@ func shutdown(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
 func closeFD(fd int) { _ = unix.Close(fd) }
 
-// silence is how long a client's system may not acknowledge what was sent. One
-// whose reader is slow acknowledges, and one that is gone does not.
-const silence = 25_000 // ms
-
-// unheard tells whether nobody is there any more.
-func unheard(fd int) bool {
+// unheard tells whether what was sent has not been acknowledged for so long that
+// nobody can be there.
+func unheard(fd int, long time.Duration) bool {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	return err == nil && info.Unacked > 0 && info.Last_ack_recv > silence
+	return err == nil && info.Unacked > 0 && info.Last_ack_recv > uint32(long.Milliseconds())
 }

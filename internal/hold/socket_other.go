@@ -2,7 +2,10 @@
 
 package hold
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // Elsewhere there is no loop: [Portable] holds all streams.
 
@@ -17,4 +20,4 @@ func send(int, []byte) (n int, err error)     { return 0, ErrUnsupported }
 func receive(int, []byte) (n int, err error)  { return 0, ErrUnsupported }
 func shutdown(int)                            {}
 func closeFD(int)                             {}
-func unheard(int) bool                        { return false }
+func unheard(int, time.Duration) bool         { return false }

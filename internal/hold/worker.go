@@ -76,7 +76,7 @@ func (w *worker) ring(now time.Time) {
 	at := now.Sub(w.begun)
 	for c := range w.wheel.advance(at) {
 		switch {
-		case !c.closing && unheard(int(c.fd)):
+		case !c.closing && unheard(int(c.fd), w.loop.Silence):
 			w.end(c, ErrGone)
 		case c.due > at:
 			w.wheel.set(c, c.due)
