@@ -105,7 +105,8 @@ func (p *process) run(ctx context.Context, ready string) error {
 		<-stop.Done()
 		return nil
 	}}
-	err := serve.Run(ctx, p.front, p.behind, append(p.last, announcer))
+	trimmer := serve.Part{Name: "memory", Run: serve.Trim}
+	err := serve.Run(ctx, p.front, p.behind, append(p.last, announcer, trimmer))
 	p.env.log.Info("ended")
 	return err
 }
