@@ -71,11 +71,8 @@ func (p *poller) run(tell func(fd int, what uint32)) {
 		}
 		for _, e := range events[:n] {
 			what := uint32(0)
-			if e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP) != 0 {
-				what |= readable
-			}
-			if e.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
-				what |= broken
+			if e.Events&^unix.EPOLLOUT != 0 {
+				what = readable // reading tells what it is
 			}
 			tell(int(e.Fd), what)
 		}
