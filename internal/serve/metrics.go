@@ -17,8 +17,9 @@ type Metrics struct {
 func (m Metrics) Counter(name, help string, labels ...string) func(n int, values ...string) {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ebb_" + name, Help: help}, labels)
 	m.MustRegister(c)
-	if len(labels) == 0 {
-		c.WithLabelValues()
+	if len(labels) == 0 { // also because looking it up costs more than adding
+		one := c.WithLabelValues()
+		return func(n int, _ ...string) { one.Add(float64(n)) }
 	}
 	return func(n int, values ...string) { c.WithLabelValues(values...).Add(float64(n)) }
 }
@@ -43,5 +44,9 @@ var seconds = prometheus.ExponentialBuckets(0.001, 2, 16)
 func (m Metrics) Seconds(name, help string, labels ...string) func(d time.Duration, values ...string) {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ebb_" + name + "_seconds", Help: help, Buckets: seconds}, labels)
 	m.MustRegister(h)
+	if len(labels) == 0 {
+		one := h.WithLabelValues()
+		return func(d time.Duration, _ ...string) { one.Observe(d.Seconds()) }
+	}
 	return func(d time.Duration, values ...string) { h.WithLabelValues(values...).Observe(d.Seconds()) }
 }
