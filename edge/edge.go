@@ -10,11 +10,9 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -27,9 +25,10 @@ import (
 type Config struct {
 	Log       Log       // required
 	Publisher Publisher // required
-	Origin    *url.URL  // required: what requests are proxied to
+	Origin    *url.URL  // what requests are proxied to that no route is for; this or Routes is required
+	Routes    []Route   // to other origins; none if empty
 
-	GripKey    grip.Key // required: signs requests to the origin
+	GripKey    grip.Key // signs requests to the origin; required with one
 	GripIssuer string   // "ebb" if empty
 	PublishKey grip.Key // who has it may publish; nobody if zero
 
@@ -38,15 +37,18 @@ type Config struct {
 	Lanes  int           // reads of the log beyond the window at a time; 4 if zero
 	Wait   time.Duration // how long the origin may take to answer a stream; 5 s if zero
 
+	Streams int // most to hold at a time; any number if zero
+
 	Logger    *slog.Logger      // silent if nil
 	Metrics   Metrics           // none if zero
-	Transport http.RoundTripper // to the origin; net/http's, without redirects and proxies, if nil
+	Transport http.RoundTripper // to the origins; net/http's, without redirects and proxies, if nil
 }
 
 // Metrics is told what happens. Any func may be nil.
 type Metrics struct {
 	Opened    func()                            // a stream is held
 	Closed    func(reason string)               // and no more
+	SentAway  func(reason string)               // a stream was not to be had for now
 	Delivered func(events, bytes int)           // written to a stream's buffer
 	Age       func(time.Duration)               // of an event, from the broker's time to the stream
 	Replayed  func(events int)                  // read from beyond the window
@@ -62,10 +64,11 @@ type Metrics struct {
 // Edge holds streams. It is an [http.Handler] for them; [Edge.Control] is the
 // one for publishers.
 type Edge struct {
-	cfg   Config
-	proxy *httputil.ReverseProxy
-	lanes chan struct{} // reads beyond the window under way
-	asks  chan struct{} // questions to leaders under way
+	cfg    Config
+	routes []*route
+	setups chan struct{} // set-up calls under way
+	lanes  chan struct{} // reads beyond the window under way
+	asks   chan struct{} // questions to leaders under way
 
 	tail  atomic.Pointer[tail] // nil until the log was read up to its end
 	ready chan struct{}        // closed when tail is first set
@@ -79,14 +82,16 @@ type Edge struct {
 // New returns an edge, or says what is wrong with cfg.
 func New(cfg Config) (*Edge, error) {
 	switch {
-	case cfg.Log == nil || cfg.Publisher == nil || cfg.Origin == nil:
-		return nil, errors.New("edge: Log, Publisher and Origin are required")
-	case cfg.GripKey.IsZero():
+	case cfg.Log == nil || cfg.Publisher == nil:
+		return nil, errors.New("edge: Log and Publisher are required")
+	case cfg.Origin == nil && len(cfg.Routes) == 0:
+		return nil, errors.New("edge: an origin or routes are required")
+	case cfg.Origin != nil && cfg.GripKey.IsZero():
 		return nil, errors.New("edge: GripKey is required, or the origin cannot tell that we are its edge")
-	case !signs(cfg.GripKey):
+	case cfg.Origin != nil && !signs(cfg.GripKey):
 		return nil, errors.New("edge: GripKey is a public key, which cannot sign")
-	case (cfg.Origin.Scheme != "http" && cfg.Origin.Scheme != "https") || cfg.Origin.Host == "":
-		return nil, fmt.Errorf("edge: origin %q, want http://host:port or https://host:port", cfg.Origin.Redacted())
+	case cfg.Streams < 0:
+		return nil, errors.New("edge: Streams cannot be negative")
 	}
 	if cfg.GripIssuer == "" {
 		cfg.GripIssuer = "ebb"
@@ -103,19 +108,22 @@ func New(cfg Config) (*Edge, error) {
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
 	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Edge{
 		cfg:     cfg,
+		setups:  make(chan struct{}, maxSetups),
 		lanes:   make(chan struct{}, cfg.Lanes),
 		asks:    make(chan struct{}, 16*cfg.Lanes),
 		ready:   make(chan struct{}),
 		streams: map[*stream]struct{}{},
 		gone:    make(chan struct{}),
 	}
-	e.proxy = e.newProxy()
-	return e, nil
+	return e, e.newRoutes()
 }
 
 func signs(k grip.Key) bool {
