@@ -38,6 +38,8 @@ func (e *Edge) askOrigin(r *http.Request, l *leg) (*http.Response, error) {
 	case e.setups <- struct{}{}:
 		defer func() { <-e.setups }()
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // perhaps both
 		return nil, ctx.Err()
 	}
 	resp, err := e.cfg.Transport.RoundTrip(e.outgoing(r, l.route))
