@@ -52,6 +52,7 @@ type Metrics struct {
 	Delivered func(events, bytes int)           // written to a stream's buffer
 	Age       func(time.Duration)               // of an event, from the broker's time to the stream
 	Replayed  func(events int)                  // read from beyond the window
+	Stalled   func()                            // a socket took no more for now
 	Reset     func(reason string)               // a gap was announced
 	Lag       func(partition int32, lag int64)  // records not yet seen here
 	Published func(items int)                   // durable items
@@ -184,13 +185,6 @@ func (e *Edge) Ready() error {
 		return errors.New("reading the channel log")
 	}
 	return nil
-}
-
-// Streams returns how many are held.
-func (e *Edge) Streams() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.streams)
 }
 
 // Drain ends all streams, each at a moment of its own within grace, so that
