@@ -63,7 +63,7 @@ var only = map[string]string{
 	"go.yaml.in/yaml":                     "cmd/ebb",
 	"golang.org/x/crypto":                 "gateway",
 	"golang.org/x/time":                   "gateway",
-	"golang.org/x/sys":                    "internal/broker internal/hold bench",
+	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
 	"testing":                             "internal/kafkatest",
 }
 

@@ -156,6 +156,7 @@ func Decode(key, value []byte, headers func(yield func(key string, value []byte)
 // Partition returns where a channel lies among n partitions. It must never
 // change: cursors depend on it. (FNV-1a with 64 bits, its halves folded.)
 func Partition(channel string, n int32) int32 {
+	channel = place(channel)
 	h := uint64(14695981039346656037)
 	for i := range len(channel) {
 		h = (h ^ uint64(channel[i])) * 1099511628211

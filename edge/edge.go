@@ -10,11 +10,9 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -28,9 +26,10 @@ import (
 type Config struct {
 	Log       Log       // required
 	Publisher Publisher // required
-	Origin    *url.URL  // required: what requests are proxied to
+	Origin    *url.URL  // what requests are proxied to that no route is for; this or Routes is required
+	Routes    []Route   // to other origins; none if empty
 
-	GripKey    grip.Key // required: signs requests to the origin
+	GripKey    grip.Key // signs requests to the origin; required with one
 	GripIssuer string   // "ebb" if empty
 	PublishKey grip.Key // who has it may publish; nobody if zero
 
@@ -39,18 +38,22 @@ type Config struct {
 	Lanes  int           // reads of the log beyond the window at a time; 4 if zero
 	Wait   time.Duration // how long the origin may take to answer a stream; 5 s if zero
 
+	Streams int // most to hold at a time; any number if zero
+
 	Logger    *slog.Logger      // silent if nil
 	Metrics   Metrics           // none if zero
-	Transport http.RoundTripper // to the origin; net/http's, without redirects and proxies, if nil
+	Transport http.RoundTripper // to the origins; net/http's, without redirects and proxies, if nil
 }
 
 // Metrics is told what happens. Any func may be nil.
 type Metrics struct {
 	Opened    func()                            // a stream is held
 	Closed    func(reason string)               // and no more
+	SentAway  func(reason string)               // a stream was not to be had for now
 	Delivered func(events, bytes int)           // written to a stream's buffer
 	Age       func(time.Duration)               // of an event, from the broker's time to the stream
 	Replayed  func(events int)                  // read from beyond the window
+	Stalled   func()                            // a socket took no more for now
 	Reset     func(reason string)               // a gap was announced
 	Lag       func(partition int32, lag int64)  // records not yet seen here
 	Published func(items int)                   // durable items
@@ -64,12 +67,13 @@ type Metrics struct {
 // one for publishers.
 type Edge struct {
 	cfg    Config
-	proxy  *httputil.ReverseProxy
 	begun  time.Time
-	loop   *hold.Loop   // holds streams on plain connections
-	reads  *lanes       // the log beyond the window
-	asks   *lanes       // what leaders say of cursors
-	unsent atomic.Int64 // bytes that were read for streams and not taken
+	routes []*route
+	setups chan struct{} // set-up calls under way
+	loop   *hold.Loop    // holds streams on connections of HTTP/1
+	reads  *lanes        // the log beyond the window
+	asks   *lanes        // what leaders say of cursors
+	unsent atomic.Int64  // bytes that were read for streams and not taken
 
 	tail  atomic.Pointer[tail] // nil until the log was read up to its end
 	ready chan struct{}        // closed when tail is first set
@@ -83,14 +87,16 @@ type Edge struct {
 // New returns an edge, or says what is wrong with cfg.
 func New(cfg Config) (*Edge, error) {
 	switch {
-	case cfg.Log == nil || cfg.Publisher == nil || cfg.Origin == nil:
-		return nil, errors.New("edge: Log, Publisher and Origin are required")
-	case cfg.GripKey.IsZero():
+	case cfg.Log == nil || cfg.Publisher == nil:
+		return nil, errors.New("edge: Log and Publisher are required")
+	case cfg.Origin == nil && len(cfg.Routes) == 0:
+		return nil, errors.New("edge: an origin or routes are required")
+	case cfg.Origin != nil && cfg.GripKey.IsZero():
 		return nil, errors.New("edge: GripKey is required, or the origin cannot tell that we are its edge")
-	case !signs(cfg.GripKey):
+	case cfg.Origin != nil && !signs(cfg.GripKey):
 		return nil, errors.New("edge: GripKey is a public key, which cannot sign")
-	case (cfg.Origin.Scheme != "http" && cfg.Origin.Scheme != "https") || cfg.Origin.Host == "":
-		return nil, fmt.Errorf("edge: origin %q, want http://host:port or https://host:port", cfg.Origin.Redacted())
+	case cfg.Streams < 0:
+		return nil, errors.New("edge: Streams cannot be negative")
 	}
 	if cfg.GripIssuer == "" {
 		cfg.GripIssuer = "ebb"
@@ -107,19 +113,22 @@ func New(cfg Config) (*Edge, error) {
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
 	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Edge{
-		cfg:   cfg,
-		begun: time.Now().Add(-time.Second), // so that 0 is no time
-		loop:  new(hold.Loop),
-		ready: make(chan struct{}),
-		gone:  make(chan struct{}),
+		cfg:    cfg,
+		begun:  time.Now().Add(-time.Second), // so that 0 is no time
+		setups: make(chan struct{}, maxSetups),
+		loop:   new(hold.Loop),
+		ready:  make(chan struct{}),
+		gone:   make(chan struct{}),
 	}
 	e.reads, e.asks = newLanes(e, cfg.Lanes, true), newLanes(e, 4*cfg.Lanes, false)
-	e.proxy = e.newProxy()
-	return e, nil
+	return e, e.newRoutes()
 }
 
 func signs(k grip.Key) bool {
@@ -200,13 +209,6 @@ func (e *Edge) Ready() error {
 		return errors.New("reading the channel log")
 	}
 	return nil
-}
-
-// Streams returns how many are held.
-func (e *Edge) Streams() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.streams)
 }
 
 // Drain ends all streams, each at a moment of its own within grace, so that

@@ -124,7 +124,7 @@ func (l *lanes) again(at place) {
 func (l *lanes) judge(ctx context.Context, partition int32, asked []*question) (left []*question, err error) {
 	bounds := map[int32]channel.Bounds{}
 	for i, q := range asked {
-		if q.state.Load() == dropped {
+		if q.state.Load() == isDropped {
 			continue
 		}
 		b, ok := bounds[q.from.Epoch]

@@ -17,9 +17,9 @@ type late struct {
 
 // States of a question.
 const (
-	asked = iota
-	answered
-	dropped // nobody waits for the answer any more
+	isAsked = iota
+	isAnswered
+	isDropped // nobody waits for the answer any more
 )
 
 // question is asked of the log itself. What follows state is the answer.
@@ -65,7 +65,7 @@ func (s *stream) takeLate(b []byte, begun int, sub *sub) (out []byte, wait bool)
 		return b, false
 	case q == nil:
 		return b, false
-	case q.state.Load() != answered:
+	case q.state.Load() != isAnswered:
 		return b, true
 	case q.reset != "":
 		to := sub.tail.window.At(sub.reader.Partition())
@@ -89,7 +89,7 @@ func (s *stream) takeLate(b []byte, begun int, sub *sub) (out []byte, wait bool)
 }
 
 // ready tells whether an answer is there that was not all taken.
-func (l *late) ready() bool { return l.asked != nil && l.asked.state.Load() == answered }
+func (l *late) ready() bool { return l.asked != nil && l.asked.state.Load() == isAnswered }
 
 // lose makes a reset due, after which the channel goes on at to.
 func (s *sub) lose(why string, from int64, to window.Position) {
@@ -110,7 +110,7 @@ func (s *sub) release() {
 func (q *question) answer() {
 	unsent := &q.stream.edge.unsent
 	unsent.Add(q.size)
-	if q.state.CompareAndSwap(asked, answered) {
+	if q.state.CompareAndSwap(isAsked, isAnswered) {
 		q.stream.Wake()
 	} else {
 		unsent.Add(-q.size)
@@ -119,7 +119,7 @@ func (q *question) answer() {
 
 // drop says that the answer was taken, or is not wanted any more.
 func (q *question) drop() {
-	if q.state.Swap(dropped) == answered {
+	if q.state.Swap(isDropped) == isAnswered {
 		q.stream.edge.unsent.Add(-q.size)
 	}
 }

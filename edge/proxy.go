@@ -18,6 +18,7 @@ const features = "status, session"
 
 // leg is a request's way to the origin.
 type leg struct {
+	route    *route
 	begun    time.Time
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
@@ -30,14 +31,29 @@ var errWait = errors.New("edge: the origin takes too long")
 
 // ServeHTTP proxies a request, and holds its response where the origin says so.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to := e.routeOf(r)
+	if to == nil {
+		http.Error(w, "this edge has no route for the host and path", http.StatusNotFound)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	l := &leg{begun: time.Now(), cancel: cancel}
-	if wantsStream(r) {
+	l := &leg{route: to, begun: time.Now(), cancel: cancel}
+	asks := wantsStream(r) && !to.NoStreams
+	if asks {
+		if reason := e.shuts(); reason != "" {
+			e.sendAway(w, reason)
+			return
+		}
 		l.timer = time.AfterFunc(e.cfg.Wait, func() { cancel(errWait) })
 		defer l.timer.Stop()
 	}
-	e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, legKey{}, l)))
+	r = r.WithContext(context.WithValue(ctx, legKey{}, l))
+	if asks && r.ContentLength == 0 && r.Header.Get("Upgrade") == "" {
+		e.setUp(w, r, l)
+		return
+	}
+	to.proxy.ServeHTTP(w, r)
 }
 
 // wantsStream tells an EventSource, which takes nothing but a stream, from
@@ -53,33 +69,29 @@ func isStream(mediaType string) bool {
 	return strings.EqualFold(strings.TrimSpace(t), sse.ContentType)
 }
 
-func (e *Edge) newProxy() *httputil.ReverseProxy {
-	transport := e.cfg.Transport
-	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.Proxy = nil
-		t.DisableCompression = true
-		t.MaxIdleConnsPerHost = 256
-		t.MaxResponseHeaderBytes = 64 << 10
-		t.ResponseHeaderTimeout = 30 * time.Second
-		transport = t
-	}
-	return &httputil.ReverseProxy{
-		Rewrite:        e.rewrite,
-		Transport:      transport,
+func (e *Edge) newProxy(to *route) *httputil.ReverseProxy {
+	p := &httputil.ReverseProxy{
+		Rewrite:        func(p *httputil.ProxyRequest) { e.rewrite(p, to) },
+		Transport:      e.cfg.Transport,
 		FlushInterval:  -1,
 		ModifyResponse: e.modify,
 		ErrorHandler:   e.fail,
 		ErrorLog:       slog.NewLogLogger(e.cfg.Logger.Handler(), slog.LevelWarn),
 	}
+	if to.NoStreams {
+		p.ModifyResponse = e.modifyPlain
+	}
+	return p
 }
 
 // rewrite makes the request to the origin: a client's word on GRIP is dropped.
-func (e *Edge) rewrite(p *httputil.ProxyRequest) {
+func (e *Edge) rewrite(p *httputil.ProxyRequest, to *route) {
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // also what Go cannot parse
-	p.SetURL(e.cfg.Origin)
+	p.SetURL(to.Origin)
 	p.Out.Host = p.In.Host
-	p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"] // to be added to
+	if prior := p.In.Header["X-Forwarded-For"]; len(prior) > 0 {
+		p.Out.Header["X-Forwarded-For"] = prior // to be added to
+	}
 	p.SetXForwarded()
 	if proto := p.In.Header.Get("X-Forwarded-Proto"); p.In.TLS == nil && (proto == "https" || proto == "http") {
 		p.Out.Header.Set("X-Forwarded-Proto", proto) // what is in front of us speaks TLS
@@ -87,10 +99,27 @@ func (e *Edge) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header.Del("Accept-Encoding")
 	stripGrip(p.Out.Header)
 	stripGrip(p.Out.Trailer)
-	if sig, err := e.cfg.GripKey.Sign(e.cfg.GripIssuer, time.Now()); err == nil { // a key that cannot sign is refused at the door
-		p.Out.Header.Set(grip.SigHeader, sig)
+	if to.NoStreams {
+		return
 	}
-	p.Out.Header.Set("Grip-Feature", features)
+	if sig := to.signer.sign(time.Now()); sig != "" {
+		p.Out.Header[grip.SigHeader] = []string{sig}
+	}
+	p.Out.Header["Grip-Feature"] = offered
+}
+
+// offered is the value of Grip-Feature.
+var offered = []string{features}
+
+// modifyPlain lets every response through, without a word of GRIP.
+func (e *Edge) modifyPlain(resp *http.Response) error {
+	e.count(resp.Request.Context().Value(legKey{}).(*leg), resp.StatusCode)
+	stripGrip(resp.Header)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		stripGrip(resp.Trailer)
+		resp.Body = trailed{resp.Body, resp}
+	}
+	return nil
 }
 
 // count tells, once, how the origin answered and after what time.
@@ -105,11 +134,12 @@ func (e *Edge) count(l *leg, status int) {
 func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 	l := r.Context().Value(legKey{}).(*leg)
 	if h, ok := errors.AsType[*held](err); ok {
+		l.route.claim(h.instruct.Hold)
 		if l.timer == nil || l.timer.Stop() {
 			e.hold(w, r, h)
 		} else {
 			e.count(l, 0)
-			sendBack(w, "unavailable")
+			e.sendAway(w, reasonUnavailable)
 		}
 		return
 	}
@@ -119,24 +149,15 @@ func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client is gone
 	}
 	e.count(l, 0)
-	e.cfg.Logger.Warn("the origin gives no usable answer", "part", "edge", "path", r.URL.Path, "cause", err)
+	if l.route.troubled(l.begun) {
+		e.cfg.Logger.Warn("the origin gives no usable answer; more such answers are counted, not told, for 10 s",
+			"part", "edge", "origin", l.route.Origin.Redacted(), "path", r.URL.Path, "cause", err)
+	}
 	if l.timer != nil {
-		sendBack(w, "unavailable")
+		e.sendAway(w, reasonUnavailable)
 		return
 	}
 	http.Error(w, "the origin gives no usable answer", http.StatusBadGateway)
-}
-
-// sendBack answers an EventSource so that it comes back by itself: any other
-// status would close it for good.
-func sendBack(w http.ResponseWriter, reason string) {
-	h := w.Header()
-	h.Set("Content-Type", sse.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("X-Accel-Buffering", "no")
-	b := appendRetry(nil)
-	_, _ = w.Write(sse.Event{Name: eventBye, Data: []byte(`{"reason":"` + reason + `"}`)}.Append(b))
 }
 
 // stripGrip removes all of the protocol's headers, also as those name them who

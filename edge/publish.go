@@ -43,10 +43,11 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 		return http.StatusNotFound, "publish with POST /publish/"
 	case r.Method != http.MethodPost:
 		return http.StatusMethodNotAllowed, "publish with POST"
-	case e.cfg.PublishKey.IsZero():
+	case !e.mayPublish():
 		return http.StatusForbidden, "publishing is off: this edge has no publish key"
 	}
-	if err := e.cfg.PublishKey.Authorize(r, time.Now()); err != nil {
+	by, err := e.publisher(r, time.Now())
+	if err != nil {
 		return http.StatusUnauthorized, "publishing needs the edge's publish key, as a bearer token, a JWT signed with it, or the password of Basic"
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPublish))
@@ -61,7 +62,7 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 	}
 	var records []channel.Record
 	for _, item := range items {
-		if record, ok := e.record(item); ok {
+		if record, ok := by.record(item); ok {
 			records = append(records, record)
 		}
 	}
@@ -77,15 +78,15 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 }
 
 // record returns what an item is in the channel log, if it concerns streams.
-func (e *Edge) record(item grip.Item) (channel.Record, bool) {
+func (p publisher) record(item grip.Item) (channel.Record, bool) {
 	if item.Stream == nil || item.Stream.Action == grip.ActionHint {
 		return channel.Record{}, false
 	}
 	r := channel.Record{
-		Channel: item.Channel,
+		Channel: channel.Foreign(p.prefix, item.Channel),
 		Kind:    channel.Raw,
 		Data:    item.Stream.Content,
-		Src:     channel.Src{Publisher: e.cfg.PublishKey.ID(), Item: item.ID},
+		Src:     channel.Src{Publisher: p.key, Item: item.ID},
 	}
 	if item.Stream.Action == grip.ActionClose {
 		r.Kind, r.Data = channel.Close, nil

@@ -84,17 +84,19 @@ type tally struct {
 	closed map[string]int
 	resets map[string]int
 	origin map[int]int
+	away   map[string]int
 	sent   int
 }
 
 func (c *tally) metrics() edge.Metrics {
-	c.closed, c.resets, c.origin = map[string]int{}, map[string]int{}, map[int]int{}
+	c.closed, c.resets, c.origin, c.away = map[string]int{}, map[string]int{}, map[int]int{}, map[string]int{}
 	count := func(f func()) { c.Lock(); defer c.Unlock(); f() }
 	return edge.Metrics{
 		Opened:    func() { count(func() { c.opened++ }) },
 		Closed:    func(reason string) { count(func() { c.closed[reason]++ }) },
 		Reset:     func(reason string) { count(func() { c.resets[reason]++ }) },
 		Origin:    func(status int, _ time.Duration) { count(func() { c.origin[status]++ }) },
+		SentAway:  func(reason string) { count(func() { c.away[reason]++ }) },
 		Delivered: func(events, _ int) { count(func() { c.sent += events }) },
 	}
 }

@@ -57,12 +57,16 @@ type Gateway struct {
 	tokens  *checker
 	tickets *sealer
 	origins *http.CrossOriginProtection
+	edges   *grip.Verifier
 	trouble rate.Sometimes // for the log
 }
 
 // New returns a gateway, or says what is wrong with cfg.
 func New(cfg Config) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, origins: http.NewCrossOriginProtection()}
+	g := &Gateway{
+		cfg: cfg, origins: http.NewCrossOriginProtection(),
+		edges: &grip.Verifier{Keys: cfg.GripKeys, Issuer: cfg.GripIssuer},
+	}
 	g.trouble.Interval = 10 * time.Second
 	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams()); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)

@@ -28,7 +28,7 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 	w.Header().Set("Access-Control-Allow-Origin", "*") // of a refusal, that a page can read
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	now := g.cfg.Now()
-	if !g.fromEdge(r, now) {
+	if g.edges.Verify(one(r.Header.Values(grip.SigHeader)), now) != nil {
 		return refusedTicket("signature", errors.New("no valid Grip-Sig"))
 	}
 	if navigates(r) {
@@ -58,16 +58,6 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 // refusedTicket is the same to the client whatever the cause.
 func refusedTicket(reason string, cause error) error {
 	return &problem{status: http.StatusForbidden, detail: "This ticket opens nothing. Get a new one.", cause: cause, reason: reason}
-}
-
-func (g *Gateway) fromEdge(r *http.Request, now time.Time) bool {
-	sig := one(r.Header.Values(grip.SigHeader))
-	for _, k := range g.cfg.GripKeys {
-		if k.Verify(sig, g.cfg.GripIssuer, now) == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // usable returns the ticket of a request. Once its first minute has passed it

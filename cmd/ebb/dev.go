@@ -13,7 +13,6 @@ import (
 	"github.com/ebb-events/ebb/dev"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/broker"
-	"github.com/ebb-events/ebb/internal/serve"
 	"github.com/ebb-events/ebb/kafka"
 )
 
@@ -44,7 +43,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	brokers := kafkaFlags{Kafka: d.Kafka, topicFlags: d.topicFlags}
 	embedded := len(d.Kafka) == 0
 	if embedded { // before the keys: it takes the data directory for this process
-		if brokers.Kafka, err = d.startBroker(p); err != nil {
+		if brokers.Kafka, err = startBroker(p, broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync}); err != nil {
 			return err
 		}
 	}
@@ -120,29 +119,6 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 	return keys, nil
 }
 
-// startBroker returns where the embedded broker is.
-func (d *devCmd) startBroker(p *process) (seeds []string, err error) {
-	b, err := broker.Start(broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync, Log: p.env.log})
-	if err != nil {
-		return nil, err
-	}
-	p.atEnd(func() {
-		if err := b.Close(); err != nil {
-			p.env.log.Error("closing the embedded broker", "error", err)
-		}
-	})
-	p.last = append(p.last, serve.Part{Name: "broker", Run: func(ctx context.Context) error {
-		select {
-		case err := <-b.Failed():
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	}})
-	p.env.log.Info("serving", "part", "kafka", "addr", b.Addr())
-	return []string{b.Addr()}, nil
-}
-
 // add puts every box into the process, made as their own subcommands make them.
 func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
 	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: brokers}
@@ -155,7 +131,7 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 	}))
 
 	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second}
-	if err := edge.add(p, client, on.edge, on.control, keys.Grip, keys.Publish); err != nil {
+	if err := edge.add(p, client, on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
 		return err
 	}
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}

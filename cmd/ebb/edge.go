@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/ebb-events/ebb/edge"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/broker"
 	"github.com/ebb-events/ebb/internal/serve"
 	"github.com/ebb-events/ebb/kafka"
 )
@@ -17,24 +21,55 @@ type edgeCmd struct {
 	Addr        string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for browsers."`
 	ControlAddr string        `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Address for publishers: POST /publish/."`
 	AdminAddr   string        `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
-	Origin      *url.URL      `required:"" placeholder:"URL" help:"Where requests are proxied to: the gateway."`
-	GripKey     secret        `placeholder:"file:PATH" help:"Key that signs requests to the origin; the gateway has the same."`
-	GripIss     string        `default:"ebb" placeholder:"NAME" help:"Name that it signs with."`
-	PublishKey  secret        `placeholder:"file:PATH" help:"Key that publishers must have; nobody may publish without one."`
-	Window      int64         `default:"256" placeholder:"MIB" help:"Memory for recent events; older ones are read from Kafka."`
+	TLSCert     string        `name:"tls-cert" placeholder:"FILE" help:"Speak TLS with browsers: the certificate and its chain, in PEM, read again when it changes."`
+	TLSKey      string        `name:"tls-key" placeholder:"FILE" help:"The certificate's key, in PEM."`
+	Window      int64         `default:"256" placeholder:"MIB" help:"Memory for recent events; older ones are read from the log."`
+	Streams     int           `default:"0" placeholder:"N" help:"Most streams to hold, others come back later; 0: what the open-file limit allows."`
 	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
-	kafkaFlags
+
+	Origin     *url.URL `group:"Back ends:" placeholder:"URL" help:"Where requests are proxied to that no route is for: the gateway."`
+	GripKey    secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that signs requests to the origin, which has the same."`
+	GripIss    string   `group:"Back ends:" default:"ebb" placeholder:"NAME" help:"Name that it signs with."`
+	PublishKey secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that publishers must have; nobody may publish without one."`
+	Routes     string   `group:"Back ends:" placeholder:"FILE" help:"Routes to other origins, in YAML or JSON; docs/operating.md shows one."`
+	Route      []string `group:"Back ends:" sep:"none" placeholder:"ROUTE" help:"One more: {host: HOST, path: /PATH, origin: URL, prefix: NAME}."`
+
+	Data string `group:"Without Kafka:" default:"./ebb-data" placeholder:"DIR" help:"Directory for the embedded broker's data."`
+	Sync bool   `group:"Without Kafka:" help:"Survive a power loss, too; slower."`
+
+	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of an embedded one."`
+	topicFlags `embed:"" group:"Kafka:"`
+}
+
+// Validate says which flags do not go together.
+func (e *edgeCmd) Validate() error {
+	switch {
+	case e.Origin == nil && e.Routes == "" && len(e.Route) == 0:
+		return errors.New("missing flags: --origin=URL, or --routes=FILE, or --route=ROUTE")
+	case e.Origin != nil && e.GripKey == "":
+		return errors.New("missing flags: --grip-key=file:PATH (EBB_GRIP_KEY), by which the origin knows this edge")
+	case (e.TLSCert == "") != (e.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case e.Streams < 0:
+		return errors.New("--streams cannot be negative")
+	}
+	return nil
 }
 
 // Run is ebb edge.
 func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	gripKey, err1 := e.GripKey.key("--grip-key")
 	publishKey, err2 := e.PublishKey.key("--publish-key")
-	if err := errors.Join(err1, err2); err != nil {
+	routes, err3 := e.routes()
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	p := newProcess(env)
 	defer p.close()
+	scheme, secure, err := e.secure(p)
+	if err != nil {
+		return err
+	}
 	ln, err := p.listen(e.Addr, "--addr", "edge")
 	if err != nil {
 		return err
@@ -46,38 +81,88 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err := p.serveAdmin(e.AdminAddr); err != nil {
 		return err
 	}
-	client, err := e.reach(ctx, p, false, kafka.ChannelLog)
+	client, err := e.reach(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := e.add(p, client, ln, control, gripKey, publishKey); err != nil {
+	keys := edgeKeys{grip: gripKey, publish: publishKey, routes: routes, tls: secure}
+	if err := e.add(p, client, ln, control, keys); err != nil {
 		return err
 	}
-	return p.run(ctx, "ready http://"+ln.Addr().String())
+	return p.run(ctx, "ready "+scheme+"://"+ln.Addr().String())
+}
+
+// secure returns how to speak TLS, if that is wanted.
+func (e *edgeCmd) secure(p *process) (scheme string, config *tls.Config, err error) {
+	if e.TLSCert == "" {
+		return "http", nil, nil
+	}
+	cert, err := serve.LoadCertificate(e.TLSCert, e.TLSKey, p.env.log)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w (--tls-cert, --tls-key: a certificate with its chain, and its key without a password, both in PEM)", err)
+	}
+	p.admin.Gauge("edge_certificate_expiry_timestamp_seconds", "When the certificate expires, in seconds since 1970.",
+		func() float64 { return float64(cert.Expires().Unix()) })
+	return "https", cert.TLS(), nil
+}
+
+// reach returns the way to Kafka, or to a broker in this process.
+func (e *edgeCmd) reach(ctx context.Context, p *process) (client *kafka.Client, err error) {
+	flags := kafkaFlags{Kafka: e.Kafka, topicFlags: e.topicFlags}
+	embedded := len(flags.Kafka) == 0
+	if embedded {
+		flags.Kafka, err = startBroker(p, broker.Config{Dir: e.Data, Addr: "127.0.0.1:0", Sync: e.Sync})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return flags.reach(ctx, p, embedded, kafka.ChannelLog)
+}
+
+// edgeKeys is what an edge has read from files.
+type edgeKeys struct {
+	grip, publish grip.Key
+	routes        []edge.Route
+	tls           *tls.Config
 }
 
 // add puts an edge into a process: on ln for browsers, on control for
 // publishers.
-func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener, gripKey, publishKey grip.Key) error {
+func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener, keys edgeKeys) error {
+	limit := e.Streams
+	if limit == 0 {
+		limit = streamsWithin(serve.OpenFileLimit())
+	}
 	channels := client.Channels()
 	box, err := edge.New(edge.Config{
 		Log:        channels,
 		Publisher:  channels,
 		Origin:     e.Origin,
-		GripKey:    gripKey,
+		Routes:     keys.routes,
+		GripKey:    keys.grip,
 		GripIssuer: e.GripIss,
-		PublishKey: publishKey,
+		PublishKey: keys.publish,
 		Window:     e.Window << 20,
+		Streams:    limit,
 		Logger:     p.env.log,
 		Metrics:    edgeMetrics(p.admin.Metrics),
 	})
 	if err != nil {
 		return err
 	}
-	p.admin.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(box.Streams()) })
+	edgeGauges(p.admin.Metrics, box, limit)
 	p.admin.Check("edge", box.Ready)
-	p.server("edge", ln, serve.Server{Handler: box, ConnContext: edge.ConnContext, Drain: box.Drain, Grace: e.Grace})
+	p.server("edge", edge.Listen(ln), serve.Server{
+		Handler: box, Full: http.HandlerFunc(box.Shed), ConnContext: edge.ConnContext,
+		Drain: box.Drain, Grace: e.Grace, TLS: keys.tls,
+	})
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
 	return nil
+}
+
+// streamsWithin is how many streams a limit of open files allows: there are
+// also requests, and the ways to origins and brokers. 0 is any number.
+func streamsWithin(files int) int {
+	return files - max(files/10, min(files/2, 256))
 }

@@ -68,10 +68,11 @@ func misuse(err error) string {
 	if key, ok := errors.AsType[unknownKey](err); ok {
 		return key.Error() // without the flag that was looked up first
 	}
-	if commandOf(nil, err) == "ebb" {
+	command := commandOf(nil, err)
+	if command == "ebb" {
 		return strings.Replace(oneLine(err), "unexpected argument", "unknown command", 1)
 	}
-	return oneLine(err)
+	return strings.TrimPrefix(oneLine(err), strings.TrimPrefix(command, "ebb ")+": ")
 }
 
 // oneLine is the text of an error, of several joined ones too.

@@ -38,21 +38,23 @@ func viewMetrics(m serve.Metrics) view.Metrics {
 
 func edgeMetrics(m serve.Metrics) edge.Metrics {
 	delivered := m.Counter("edge_deliveries_total", "Events written to streams.")
-	sent := m.Counter("edge_bytes_total", "Bytes of events written to streams.")
+	sent := m.Counter("edge_delivered_bytes_total", "Bytes of events written to streams.")
 	age := m.Seconds("edge_event_age", "From the broker's time of an event to a stream.")
-	replayed := m.Counter("edge_replayed_total", "Events read from beyond the window.")
-	lag := m.GaugeOf("edge_lag_records", "Records of the channel log not yet seen.", "partition")
-	published := m.Counter("edge_published_total", "Items published over HTTP, durable.")
+	replayed := m.Counter("edge_replayed_events_total", "Events read from the log for streams that the window has passed by.")
+	lag := m.GaugeOf("edge_lag_records", "Records of the channel log not yet seen here.", "partition")
+	published := m.Counter("edge_published_items_total", "Items published over HTTP, durable.")
 	window := m.GaugeOf("edge_window_bytes", "What the recent channel log takes in memory.")
-	refused := m.Counter("edge_publish_refused_total", "Publish requests refused.", "status")
-	origin := m.Seconds("edge_origin", "Time the origin takes to answer; status 0 is none.", "status")
+	refused := m.Counter("edge_publish_refused_total", "Publish requests refused, by status.", "status")
+	origin := m.Seconds("edge_origin", "Time that origins take to answer; status 0 is none.", "status")
 	return edge.Metrics{
-		Opened:    once(m.Counter("edge_opened_total", "Streams opened.")),
-		Closed:    by(m.Counter("edge_closed_total", "Streams closed.", "reason")),
+		Opened:    once(m.Counter("edge_streams_opened_total", "Streams opened.")),
+		Closed:    by(m.Counter("edge_streams_closed_total", "Streams closed, by reason.", "reason")),
+		SentAway:  by(m.Counter("edge_streams_sent_away_total", "Streams that were not to be had for now, by reason.", "reason")),
 		Delivered: func(events, bytes int) { delivered(events); sent(bytes) },
 		Age:       func(d time.Duration) { age(d) },
 		Replayed:  func(n int) { replayed(n) },
-		Reset:     by(m.Counter("edge_resets_total", "Gaps announced to streams.", "reason")),
+		Stalled:   once(m.Counter("edge_write_stalls_total", "Times that a stream's socket took no more.")),
+		Reset:     by(m.Counter("edge_resets_total", "Gaps announced to streams, by reason.", "reason")),
 		Lag:       func(partition int32, n int64) { lag(float64(n), strconv.Itoa(int(partition))) },
 		Published: func(n int) { published(n) },
 		Window:    func(bytes int64) { window(float64(bytes)) },
@@ -60,6 +62,14 @@ func edgeMetrics(m serve.Metrics) edge.Metrics {
 		Origin:    func(status int, d time.Duration) { origin(d, strconv.Itoa(status)) },
 		Copies:    once(m.Counter("edge_copies_total", "Repeats in the channel log, removed.")),
 	}
+}
+
+// edgeGauges show what an edge holds now.
+func edgeGauges(m serve.Metrics, e *edge.Edge, limit int) {
+	m.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(e.Streams()) })
+	m.Gauge("edge_streams_limit", "Most streams to be held; 0 is any number.", func() float64 { return float64(limit) })
+	m.Gauge("edge_setups", "Set-up calls to origins under way.", func() float64 { return float64(e.Setups()) })
+	m.Gauge("edge_window_span_seconds", "Age of the oldest event in memory.", func() float64 { return e.WindowSpan().Seconds() })
 }
 
 func connectorMetrics(m serve.Metrics) connector.Metrics {

@@ -21,7 +21,7 @@ import (
 // patience is how long something may take that ought to take no time.
 const patience = 30 * time.Second
 
-// program is a running ebb dev.
+// program is a running ebb.
 type program struct {
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when it has; its state is in cmd then
@@ -35,12 +35,23 @@ type program struct {
 
 // startDev runs ebb dev on free ports, and returns when it is ready.
 func startDev(dir string, env []string, flags ...string) (*program, error) {
+	return startEbb(dir, env, append([]string{"dev", "--data", "data",
+		"--addr", "127.0.0.1:0", "--edge-addr", "127.0.0.1:0", "--control-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--kafka-addr", "127.0.0.1:0",
+	}, flags...)...)
+}
+
+// startEdge runs ebb edge on free ports, without Kafka unless flags say so, and
+// returns when it is ready.
+func startEdge(dir string, env []string, flags ...string) (*program, error) {
+	return startEbb(dir, env, append([]string{"edge", "--data", "data",
+		"--addr", "127.0.0.1:0", "--control-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0",
+	}, flags...)...)
+}
+
+// startEbb runs ebb and returns when it is ready.
+func startEbb(dir string, env []string, args ...string) (*program, error) {
 	p := &program{ended: make(chan struct{}), news: make(chan struct{}, 1), addr: map[string]string{}}
-	args := []string{"dev", "--data", "data"}
-	for _, flag := range []string{"--addr", "--edge-addr", "--control-addr", "--admin-addr", "--kafka-addr"} {
-		args = append(args, flag, "127.0.0.1:0")
-	}
-	p.cmd = exec.Command("ebb", append(args, flags...)...)
+	p.cmd = exec.Command("ebb", args...)
 	p.cmd.Dir, p.cmd.Env = dir, env
 	stdout, err1 := p.cmd.StdoutPipe()
 	stderr, err2 := p.cmd.StderrPipe()
@@ -91,14 +102,14 @@ func (p *program) await(ok func() bool) error {
 		select {
 		case <-p.news:
 		case <-p.ended:
-			return fmt.Errorf("ebb dev ended: %v", p.cmd.ProcessState)
+			return fmt.Errorf("ebb ended: %v", p.cmd.ProcessState)
 		case <-late:
-			return errors.New("ebb dev was not ready in time")
+			return errors.New("ebb was not ready in time")
 		}
 	}
 }
 
-// base is the page's URL without its path, out of the line that says ready.
+// base is the front's URL without its path, out of the line that says ready.
 func (p *program) base() string {
 	if len(p.stdout) == 0 {
 		return ""

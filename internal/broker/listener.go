@@ -1,9 +1,15 @@
 package broker
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"syscall"
+	"time"
 )
+
+// acceptPause is between attempts to accept without file descriptors.
+const acceptPause = 50 * time.Millisecond
 
 // listener hands connections to kfake once the broker is ready, and can hang
 // up on all of them.
@@ -38,8 +44,16 @@ func (l *listener) Addr() net.Addr { return l.addr }
 func (l *listener) serve() {
 	for {
 		c, err := l.Listener.Accept()
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			select { // there may be file descriptors again soon
+			case <-time.After(acceptPause):
+				continue
+			case <-l.closed:
+				return
+			}
+		}
 		if err != nil {
-			l.Close() // out of file descriptors is not served by trying on
+			l.Close()
 			return
 		}
 		l.take(c)

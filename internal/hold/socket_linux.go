@@ -50,8 +50,10 @@ func newPoller() (*poller, error) {
 	return p, err
 }
 
-// add makes the poller tell of a socket, once for each change.
+// add makes the poller tell of a socket, once for each change. The kernel's own
+// limit on what is not acknowledged would end slow readers too early: see unheard.
 func (p *poller) add(fd int) error {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0)
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd),
 	})

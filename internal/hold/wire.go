@@ -24,6 +24,14 @@ func (l wires) Accept() (net.Conn, error) {
 	return &wire{Conn: conn}, nil
 }
 
+// SetDeadline limits how long Accept waits.
+func (l wires) SetDeadline(t time.Time) error {
+	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+		return d.SetDeadline(t)
+	}
+	return nil
+}
+
 // wire is a connection, or, when it was taken over, what stands in for it below
 // TLS: that reads the socket without waiting, and writes to memory.
 type wire struct {

@@ -8,9 +8,12 @@
 package serve
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,16 +24,32 @@ import (
 // Limits of every server. Nothing limits how long an answer takes: streams.
 const (
 	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
+	idleTimeout       = 30 * time.Second
 	maxHeaderBytes    = 16 << 10
 
 	defaultGrace = 3 * time.Second
 	lastGrace    = time.Second // for requests, however long the streams took
 )
 
+// http2Limits suit many streams that say little: small buffers, and pings, by
+// which peers that are gone without a word are noticed within half a minute.
+var http2Limits = http.HTTP2Config{
+	MaxConcurrentStreams:          250,
+	MaxReadFrameSize:              16 << 10,
+	MaxReceiveBufferPerConnection: 128 << 10,
+	MaxReceiveBufferPerStream:     64 << 10,
+	SendPingTimeout:               15 * time.Second,
+	PingTimeout:                   15 * time.Second,
+	WriteByteTimeout:              time.Minute,
+}
+
 // Server is an HTTP handler and the manner of its ending.
 type Server struct {
 	Handler http.Handler
+
+	// Full answers what comes when there are no file descriptors left. Its
+	// answers must be short. Handler if nil.
+	Full http.Handler
 
 	// Drain ends held streams within grace, and returns when the last has gone
 	// or ctx has ended. Meanwhile the server goes on listening. May be nil.
@@ -39,6 +58,7 @@ type Server struct {
 	ConnContext func(ctx context.Context, c net.Conn) context.Context // as net/http's; may be nil
 
 	Grace time.Duration // for streams and open requests to end; 3 s if zero
+	TLS   *tls.Config   // speaks TLS, and HTTP/2 over it; plain HTTP/1 if nil
 	Log   *slog.Logger  // silent if nil
 }
 
@@ -52,16 +72,31 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	limits := http2Limits
 	srv := &http.Server{
-		Handler:           s.Handler,
-		ConnContext:       s.ConnContext,
+		Handler:           shedding(limitBody(s.Handler), s.Full),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if s.ConnContext != nil {
+				ctx = s.ConnContext(ctx, c)
+			}
+			return markShed(ctx, c)
+		},
+		TLSConfig: s.TLS,
+		HTTP2:     &limits,
+		ErrorLog:  log.New(complaints{s.Log}, "", 0),
 	}
+	ln = newSparing(ln, s.Log)
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ln) }()
+	go func() {
+		if s.TLS != nil {
+			ended <- srv.ServeTLS(ln, "", "")
+		} else {
+			ended <- srv.Serve(ln)
+		}
+	}()
 
 	select {
 	case err := <-ended:
@@ -89,9 +124,24 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
+// complaints are what net/http has to say. What strangers get wrong about TLS
+// is for debugging.
+type complaints struct{ log *slog.Logger }
+
+func (c complaints) Write(b []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(b, []byte("http: TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	c.log.Log(context.Background(), level, string(bytes.TrimSpace(b)))
+	return len(b), nil
+}
+
 // Listen listens on addr, which was given with flag.
 func Listen(addr, flag string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+	config := net.ListenConfig{KeepAliveConfig: keepAlive}
+	forget(&config)
+	ln, err := config.Listen(context.Background(), "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s is in use (%s); choose another or stop what listens there", addr, flag)

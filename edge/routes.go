@@ -1,0 +1,222 @@
+package edge
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/grip"
+)
+
+// Route says which requests are for an origin beside Config's own. Of several
+// that fit, the one with the most exact host counts, then the longest path.
+type Route struct {
+	Host   string   // of the request, without a port; *.example.com is all hosts below; any if empty
+	Path   string   // begins the request's path, whole segments of it; any if empty
+	Origin *url.URL // required
+
+	// Prefix keeps the origin's channels apart from those of others, and is
+	// required: letters, digits and hyphens. What the origin calls x is x of
+	// that prefix, for its streams and for those who publish with its key.
+	Prefix string
+
+	GripKey    grip.Key // signs requests to it; Config's if zero
+	GripIssuer string   // Config's if empty
+	PublishKey grip.Key // who has it may publish on its channels; nobody else than with Config's if zero
+	NoStreams  bool     // proxy only: the origin can hold nothing
+}
+
+// route is a Route in use.
+type route struct {
+	Route
+	signer signer
+	proxy  *httputil.ReverseProxy
+	told   atomic.Int64 // when trouble with the origin was logged, in ns since 1970
+}
+
+// troubled tells whether it is time to log trouble with the origin again.
+func (r *route) troubled(now time.Time) bool {
+	last := r.told.Load()
+	return now.UnixNano()-last > int64(10*time.Second) && r.told.CompareAndSwap(last, now.UnixNano())
+}
+
+// newRoutes checks and makes routes, Config's own origin as the last.
+func (e *Edge) newRoutes() error {
+	origins := map[string]string{} // by prefix
+	for _, r := range e.cfg.Routes {
+		if r.GripKey.IsZero() {
+			r.GripKey = e.cfg.GripKey
+		}
+		if r.GripIssuer == "" {
+			r.GripIssuer = e.cfg.GripIssuer
+		}
+		r.Host = strings.ToLower(strings.TrimSuffix(r.Host, "."))
+		if err := r.check(); err != nil {
+			return fmt.Errorf("edge: route %q: %w", r.Host+r.Path, err)
+		}
+		if other, ok := origins[r.Prefix]; ok && other != r.Origin.String() {
+			return fmt.Errorf("edge: routes to two origins have the prefix %q: give each its own", r.Prefix)
+		}
+		origins[r.Prefix] = r.Origin.String()
+		e.addRoute(r)
+	}
+	if e.cfg.Origin != nil {
+		own := Route{Origin: e.cfg.Origin, GripKey: e.cfg.GripKey, GripIssuer: e.cfg.GripIssuer}
+		if err := own.checkOrigin(); err != nil {
+			return fmt.Errorf("edge: %w", err)
+		}
+		e.addRoute(own)
+	}
+	return nil
+}
+
+func (e *Edge) addRoute(r Route) {
+	made := &route{Route: r, signer: signer{key: r.GripKey, issuer: r.GripIssuer}}
+	made.proxy = e.newProxy(made)
+	e.routes = append(e.routes, made)
+}
+
+func (r Route) check() error {
+	if name := strings.TrimPrefix(r.Host, "*."); strings.ContainsAny(name, "*/ ") || strings.Contains(name, ":") && net.ParseIP(name) == nil {
+		return errors.New("want a host without scheme and port, or *.host")
+	}
+	if r.Path != "" && r.Path[0] != '/' {
+		return errors.New("a path begins with /")
+	}
+	if !channel.ValidPrefix(r.Prefix) {
+		return fmt.Errorf("the channel prefix is %q, want letters, digits and hyphens, 32 at most", r.Prefix)
+	}
+	if !r.NoStreams && !signs(r.GripKey) {
+		return errors.New("the grip key cannot sign: it is a public one, or there is none")
+	}
+	return r.checkOrigin()
+}
+
+func (r Route) checkOrigin() error {
+	u := r.Origin
+	if u == nil {
+		return errors.New("no origin, want http://host:port or https://host:port")
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("origin %q, want http://host:port or https://host:port", u.Redacted())
+	}
+	return nil
+}
+
+// routeOf returns the route of a request, nil if there is none.
+func (e *Edge) routeOf(r *http.Request) *route {
+	if len(e.routes) == 1 && e.routes[0].Host == "" && e.routes[0].Path == "" {
+		return e.routes[0]
+	}
+	host := hostOf(r)
+	var best *route
+	for _, one := range e.routes {
+		if one.fits(host, r.URL.Path) && (best == nil || one.before(best)) {
+			best = one
+		}
+	}
+	return best
+}
+
+// hostOf is the host that a request is for, without a port.
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+func (r *route) fits(host, path string) bool {
+	if below, ok := strings.CutPrefix(r.Host, "*"); ok {
+		if !strings.HasSuffix(host, below) || host == below {
+			return false
+		}
+	} else if r.Host != "" && r.Host != host {
+		return false
+	}
+	rest, ok := strings.CutPrefix(path, r.Path)
+	return ok && (rest == "" || r.Path == "" || strings.HasSuffix(r.Path, "/") || rest[0] == '/')
+}
+
+// before tells whether r is the more exact one of two that fit.
+func (r *route) before(other *route) bool {
+	if a, b := r.exactness(), other.exactness(); a != b {
+		return a > b
+	}
+	return len(r.Path) > len(other.Path)
+}
+
+// exactness of a host: none, then all below one, the longer the more, then one.
+func (r *route) exactness() int {
+	if strings.HasPrefix(r.Host, "*") {
+		return len(r.Host)
+	}
+	return len(r.Host) * 1000
+}
+
+// claim puts the channels of a hold under the route's prefix.
+func (r *route) claim(hold *grip.Hold) {
+	for i := range hold.Channels {
+		hold.Channels[i].Name = channel.Foreign(r.Prefix, hold.Channels[i].Name)
+	}
+}
+
+// publisher is who publishes: the id of the key, and the prefix of the channels.
+type publisher struct{ key, prefix string }
+
+// publisher tells by which key a request may publish.
+func (e *Edge) publisher(r *http.Request, now time.Time) (publisher, error) {
+	err := grip.ErrUnauthorized
+	if !e.cfg.PublishKey.IsZero() {
+		if err = e.cfg.PublishKey.Authorize(r, now); err == nil {
+			return publisher{key: e.cfg.PublishKey.ID()}, nil
+		}
+	}
+	for _, one := range e.routes {
+		if !one.PublishKey.IsZero() && one.PublishKey.Authorize(r, now) == nil {
+			return publisher{one.PublishKey.ID(), one.Prefix}, nil
+		}
+	}
+	return publisher{}, err
+}
+
+// mayPublish tells whether anybody may.
+func (e *Edge) mayPublish() bool {
+	if !e.cfg.PublishKey.IsZero() {
+		return true
+	}
+	for _, one := range e.routes {
+		if !one.PublishKey.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// newTransport is the way to the origins. Few idle connections are kept, and
+// not for long: each is memory that streams could have.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DisableCompression:     true,
+		MaxIdleConns:           4 * maxSetups,
+		MaxIdleConnsPerHost:    maxSetups,
+		IdleConnTimeout:        15 * time.Second,
+		TLSHandshakeTimeout:    5 * time.Second,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ResponseHeaderTimeout:  30 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         4 << 10,
+		WriteBufferSize:        4 << 10,
+	}
+}
