@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -126,9 +127,7 @@ func (h *held) unpack() {
 		h.status = http.StatusOK
 	}
 	h.header = http.Header{}
-	for name, value := range in.Header {
-		h.header.Set(name, value)
-	}
+	maps.Copy(h.header, in.Header)
 	for name := range ofMessage {
 		h.header.Del(name)
 	}

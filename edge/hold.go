@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
 )
 
@@ -106,14 +107,14 @@ func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream 
 		holder:    hold.NewPortable(),
 		sse:       h.isStream(),
 		first:     h.begins(),
-		session:   meta["session"] != "",
+		session:   meta[grip.MetaSession] != "",
 		keepAlive: h.instruct.Hold.KeepAlive,
 	}
 	if s.session {
-		if channel.ValidProof(meta["proof"]) {
-			s.proof = meta["proof"]
+		if channel.ValidProof(meta[grip.MetaProof]) {
+			s.proof = meta[grip.MetaProof]
 		}
-		if ttl, err := strconv.Atoi(meta["ttl"]); err == nil {
+		if ttl, err := strconv.Atoi(meta[grip.MetaTTL]); err == nil {
 			s.expires = time.Now().Add(time.Duration(ttl) * time.Second)
 		}
 	}
