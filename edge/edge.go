@@ -53,6 +53,7 @@ type Metrics struct {
 	Reset     func(reason string)               // a gap was announced
 	Lag       func(partition int32, lag int64)  // records not yet seen here
 	Published func(items int)                   // durable items
+	Polled    func(outcome string)              // a held response has ended: answered, timeout, hint, gone, draining
 	Window    func(bytes int64)                 // what the window takes
 	Refused   func(status int)                  // publish requests
 	Origin    func(status int, d time.Duration) // set-up answers; 0 for none
@@ -69,6 +70,8 @@ type Edge struct {
 
 	tail  atomic.Pointer[tail] // nil until the log was read up to its end
 	ready chan struct{}        // closed when tail is first set
+
+	polls polls // requests that wait for a response to be published
 
 	mu       sync.Mutex
 	streams  map[*stream]struct{}
@@ -131,6 +134,7 @@ func (e *Edge) Run(ctx context.Context) error {
 		for s := range e.streams {
 			s.end("stopped")
 		}
+		e.polls.end(0)
 	}()
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		t := newTail(e)
@@ -163,6 +167,7 @@ func (e *Edge) swap(t *tail) {
 	for s := range e.streams {
 		s.holder.Wake()
 	}
+	e.polls.wake()
 }
 
 // Ready is nil once the log was read up to its end.
@@ -200,6 +205,7 @@ func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
 		}
 	}
 	e.mu.Unlock()
+	e.polls.end(grace)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

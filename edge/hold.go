@@ -118,18 +118,23 @@ func (e *Edge) newStream(ctx context.Context, r *http.Request, h *held) *stream 
 			s.expires = time.Now().Add(time.Duration(ttl) * time.Second)
 		}
 	}
+	filters, prevIDs := newFilters(h.instruct.Hold), map[string]string{}
 	for _, ch := range h.instruct.Hold.Channels {
 		if !slices.ContainsFunc(s.subs, func(other *sub) bool { return other.channel == ch.Name }) {
-			s.subs = append(s.subs, &sub{channel: ch.Name})
+			s.subs = append(s.subs, &sub{channel: ch.Name, filter: filters[ch.Name]})
+			prevIDs[ch.Name] = ch.PrevID
 		}
 	}
-	s.cursors = s.sse && len(s.subs) == 1
+	s.cursors = s.sse && len(s.subs) == 1 && !ownIDs(h.instruct.Hold)
 	t := e.tail.Load()
 	for _, sub := range s.subs {
 		if s.cursors {
 			s.begin(sub, t, r)
 		} else {
 			sub.at = s.attach(sub, t)
+			if at, ok := behindItem(sub.reader, prevIDs[sub.channel]); ok {
+				sub.at = at
+			}
 		}
 	}
 	return s

@@ -13,8 +13,9 @@ import (
 	"github.com/ebb-events/ebb/sse"
 )
 
-// features is what of GRIP there is here. Recovery by Grip-Link is not.
-const features = "status, session"
+// features is what of GRIP there is here. Recovery by Grip-Link is not. Back
+// ends split it at comma and space.
+var features = "status, filter:" + strings.Join(grip.Filters, ", filter:")
 
 // leg is a request's way to the origin.
 type leg struct {
@@ -22,6 +23,7 @@ type leg struct {
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
 	answered bool        // the answer was counted
+	held     *held       // the answer, where it is to wait for another
 }
 
 type legKey struct{}
@@ -30,6 +32,15 @@ var errWait = errors.New("edge: the origin takes too long")
 
 // ServeHTTP proxies a request, and holds its response where the origin says so.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := keepBody(r)
+	for h := e.forward(w, r); h != nil && e.wait(w, r, h, body); h = e.forward(w, r) {
+		body.rewind(r)
+	}
+}
+
+// forward proxies a request. It returns a response that is to wait until
+// another is published.
+func (e *Edge) forward(w http.ResponseWriter, r *http.Request) *held {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	l := &leg{begun: time.Now(), cancel: cancel}
@@ -38,6 +49,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer l.timer.Stop()
 	}
 	e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, legKey{}, l)))
+	return l.held
 }
 
 // wantsStream tells an EventSource, which takes nothing but a stream, from
@@ -105,11 +117,15 @@ func (e *Edge) count(l *leg, status int) {
 func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 	l := r.Context().Value(legKey{}).(*leg)
 	if h, ok := errors.AsType[*held](err); ok {
-		if l.timer == nil || l.timer.Stop() {
-			e.hold(w, r, h)
-		} else {
+		isPoll := h.instruct.Hold.Mode == grip.ModeResponse
+		switch {
+		case l.timer != nil && (!l.timer.Stop() || isPoll && !h.isStream()):
 			e.count(l, 0)
 			sendBack(w, "unavailable")
+		case isPoll:
+			l.held = h
+		default:
+			e.hold(w, r, h)
 		}
 		return
 	}

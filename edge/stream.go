@@ -57,6 +57,7 @@ type sub struct {
 	live    int64   // the newest offset when the stream came: what was closed up to there is closed for others
 	behind  *behind // non-nil while the log itself is asked
 	replay  *replay // what is kept between reads from beyond the window
+	filter  *filter // nil for most
 	why     string  // a reset that is due, and from which offset
 	from    int64
 }
@@ -96,10 +97,11 @@ func (s *stream) Fill(b []byte, now time.Time) ([]byte, hold.Next) {
 		b = s.appendOwn(b, eventExpiring, nil)
 	}
 	due := !now.Before(s.beat)
-	if len(b) == begun && due {
+	steady := s.keepAlive != nil && s.keepAlive.Interval
+	if due && (steady || len(b) == begun) {
 		b = s.heartbeat(b)
 	}
-	if len(b) > begun || due {
+	if due || len(b) > begun && !steady {
 		s.beat = s.nextBeat(now)
 	}
 	return b, hold.Next{At: s.wants(), More: more}
@@ -188,7 +190,15 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 		case kindGap:
 			sub.why, sub.from = string(e.Frame), from
 			b = s.reset(b, sub)
+		case kindAnswer, kindHint: // for others
 		default:
+			e, fate := sub.filter.entry(e)
+			if fate == faulty {
+				b, closed = s.faulty(b, sub, from)
+			}
+			if fate != sent {
+				break
+			}
 			b = s.appendEntry(b, e)
 			events++
 			if f := s.edge.cfg.Metrics.Age; f != nil {
