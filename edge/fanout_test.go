@@ -160,4 +160,3 @@ func origin(t *testing.T, control net.Listener) (port string) {
 	cmd.Env = append(os.Environ(), "GRIP_URL="+at+"?"+query.Encode(), "CONTROL_URL="+at, "PUBLISH_KEY="+secret)
 	return child(t, cmd)
 }
-

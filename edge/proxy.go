@@ -41,6 +41,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // forward proxies a request. It returns a response that is to wait until
 // another is published.
 func (e *Edge) forward(w http.ResponseWriter, r *http.Request) *held {
+	w.Header()["Content-Type"] = nil // what the origin gives no type, net/http shall not guess at
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	l := &leg{begun: time.Now(), cancel: cancel}

@@ -48,21 +48,21 @@ func (e *Edge) Control() http.Handler {
 	})
 }
 
-// answersJSON tells in which form a publisher wants its answer: as text, unless
-// it names JSON before that. ok is false if it wants neither.
+// answersJSON tells in which form a publisher wants its answer: as JSON if it
+// names that, else as text if it takes any. ok is false if it wants neither.
 func answersJSON(accept []string) (asJSON, ok bool) {
-	if len(accept) == 0 {
-		return false, true
-	}
+	ok = len(accept) == 0
 	for one := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		switch t, _, _ := mime.ParseMediaType(one); t {
-		case "text/plain", "text/*", "*/*":
-			return false, true
-		case "application/json", "application/*":
+		case "application/json":
 			return true, true
+		case "text/plain", "text/*", "*/*":
+			asJSON, ok = false, true
+		case "application/*":
+			asJSON, ok = !ok, true
 		}
 	}
-	return false, false
+	return asJSON, ok
 }
 
 // isPublish tells whether a path is one that publishers use. They double slashes.

@@ -164,6 +164,8 @@ func TestPublishAnswersAsAccepted(t *testing.T) {
 		{"text/plain", 200, "Published\n"},
 		{"application/json", 200, `{"message":"Published"}` + "\n"},
 		{"application/json;q=1, text/plain", 200, `{"message":"Published"}` + "\n"},
+		{"text/plain, application/json", 200, `{"message":"Published"}` + "\n"},
+		{"text/plain, application/*", 200, "Published\n"},
 		{"text/html, application/*", 200, `{"message":"Published"}` + "\n"},
 		{"text/html", 406, ""},
 	}

@@ -131,6 +131,7 @@ func TestHintAsksTheOriginAgainWithTheWholeRequest(t *testing.T) {
 			for range 2 {
 				s.publishItem(`{"channel":"ann","formats":{"http-response":{"action":"hint"},"http-stream":{"action":"hint"}}}`)
 				time.Sleep(time.Second)
+				synctest.Wait()
 			}
 			if name == "too large" {
 				want = "nothing new" // what there is of it cannot be asked for again
