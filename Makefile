@@ -15,8 +15,8 @@ test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
-deps: $(CACHE)/kafka/.done web/node_modules/.done  ## install what the tests need
-	@. ./testdata/deps.sh && need_chromium
+deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done  ## install what the tests need
+	@. ./testdata/deps.sh && need_chromium && need_pushpin
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
 	@. ./testdata/deps.sh && need_java && need_maven
@@ -28,12 +28,17 @@ web/node_modules/.done: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund
 	@touch $@
 
+testdata/grip/node_modules/.done: testdata/grip/package-lock.json
+	@. ./testdata/deps.sh && need_node
+	cd testdata/grip && npm ci --no-audit --no-fund
+	@touch $@
+
 lint:            ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(word 1,$(VERSIONS)) ./...
 
-go:              ## Go tests with the race detector, fuzz targets on their seeds
+go: deps         ## Go tests with the race detector, fuzz targets on their seeds
 	$(GO) test -race -count=1 -timeout 20m ./... # not from the cache: some build and run the program
 
 fresh:           ## the committed page is what its sources build
@@ -70,4 +75,4 @@ vuln:            ## known holes in what we depend on
 	$(GO) run $(word 2,$(VERSIONS)) ./...
 
 clean:           ## what was built or fetched
-	rm -rf ebb $(CACHE) web/node_modules web/dist web/e2e/out
+	rm -rf ebb $(CACHE) web/node_modules testdata/grip/node_modules web/dist web/e2e/out

@@ -64,6 +64,9 @@ func TestRecordComesBack(t *testing.T) {
 		{Channel: "ann", Kind: channel.Event, Data: []byte("{}"), Src: src},
 		{Channel: "ann,b;c\x00", Kind: channel.Event, Name: "put", Data: []byte("{}"), Src: channel.Src{Publisher: "key1", Item: "a:b"}},
 		{Channel: "ann", Kind: channel.Raw, Data: []byte("data: x\n\n"), Src: channel.Src{Publisher: "key1"}},
+		{Channel: "ann", Kind: channel.Raw, Data: []byte("x"), Meta: map[string]string{"sender": "bob \x00\"\u2028"}, Filters: []string{"build-id"}},
+		{Channel: "ann", Kind: channel.Answer, Data: []byte(`{"body":"x"}`), Filters: []string{}, Src: channel.Src{Publisher: "key1", Item: "7"}},
+		{Channel: "ann", Kind: channel.Hint},
 		{Channel: "ann", Kind: channel.Close},
 		{Kind: channel.Gap, Data: []byte("source retention")},
 	} {
@@ -81,8 +84,40 @@ func TestRecordComesBack(t *testing.T) {
 	}
 }
 
+func FuzzRecord(f *testing.F) {
+	f.Add("ann", "raw", "", "p:key:7", `{"user":"bob"}`, `["var-subst"]`, []byte("data: x\n\n"))
+	f.Add("ann", "answer", "", "p:key:", "{}", "[]", []byte(`{"code":404}`))
+	f.Add("", "gap", "put", "k:00000000000000000000000000000001:2:3", "null", "null", []byte(nil))
+	f.Fuzz(func(t *testing.T, key, kind, name, src, meta, filters string, value []byte) {
+		got, err := channel.Decode([]byte(key), value, func(yield func(string, []byte) bool) {
+			for _, h := range []channel.Header{{"kind", []byte(kind)}, {"name", []byte(name)}, {"src", []byte(src)}, {"meta", []byte(meta)}, {"content-filters", []byte(filters)}} {
+				if len(h.Value) > 0 && !yield(h.Key, h.Value) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			return
+		}
+		k, v, headers := got.Encode()
+		again, err := channel.Decode(k, v, func(yield func(string, []byte) bool) {
+			for _, h := range headers {
+				if !yield(h.Key, h.Value) {
+					return
+				}
+			}
+		})
+		if len(got.Meta) == 0 {
+			got.Meta = nil
+		}
+		if err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("got %+v, %v, want %+v", again, err, got)
+		}
+	})
+}
+
 func TestGarbageOnTheLogIsRefused(t *testing.T) {
-	for _, headers := range []map[string]string{{}, {"kind": "x"}, {"kind": "event", "src": "k:zz"}, {"kind": "event", "src": "q"}} {
+	for _, headers := range []map[string]string{{}, {"kind": "x"}, {"kind": "event", "src": "k:zz"}, {"kind": "event", "src": "q"}, {"kind": "raw", "meta": "x"}, {"kind": "raw", "meta": `{"a":1}`}, {"kind": "raw", "content-filters": "{}"}} {
 		_, err := channel.Decode([]byte("ann"), nil, func(yield func(string, []byte) bool) {
 			for k, v := range headers {
 				if !yield(k, []byte(v)) {

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -26,10 +27,12 @@ type Kind string
 
 // The kinds of record.
 const (
-	Event Kind = "event" // one event: a name and a payload
-	Raw   Kind = "raw"   // bytes published for the stream as they are
-	Close Kind = "close" // ends the channel's live streams; replay skips it
-	Gap   Kind = "gap"   // records before this one are missing, for every channel of the partition
+	Event  Kind = "event"  // one event: a name and a payload
+	Raw    Kind = "raw"    // bytes published for the stream as they are
+	Answer Kind = "answer" // a response published for requests that are held for one
+	Hint   Kind = "hint"   // asks the origin again for requests that are held for a response
+	Close  Kind = "close"  // ends the channel's live streams; replay skips it
+	Gap    Kind = "gap"    // records before this one are missing, for every channel of the partition
 )
 
 // Record is one record of the channel log.
@@ -39,6 +42,8 @@ type Record struct {
 	Name    string // the SSE event's name, empty for "message"
 	Data    []byte // the payload; of a gap the reason
 	Src     Src
+	Meta    map[string]string // of an item, for filters; nil if it has none
+	Filters []string          // the content filters that a channel must have; nil: whatever it has
 }
 
 // Entry is a record where it lies in the log.
@@ -121,6 +126,14 @@ func (r Record) Encode() (key, value []byte, headers []Header) {
 	if src := r.Src.String(); src != "" {
 		headers = append(headers, Header{"src", []byte(src)})
 	}
+	if len(r.Meta) > 0 {
+		b, _ := json.Marshal(r.Meta) // strings alone: cannot fail
+		headers = append(headers, Header{"meta", b})
+	}
+	if r.Filters != nil {
+		b, _ := json.Marshal(r.Filters)
+		headers = append(headers, Header{"content-filters", b})
+	}
 	return []byte(r.Channel), r.Data, headers
 }
 
@@ -136,13 +149,17 @@ func Decode(key, value []byte, headers func(yield func(key string, value []byte)
 			r.Name = string(v)
 		case "src":
 			r.Src, err = ParseSrc(string(v))
+		case "meta":
+			err = json.Unmarshal(v, &r.Meta)
+		case "content-filters":
+			err = json.Unmarshal(v, &r.Filters)
 		}
 		if err != nil {
-			return Record{}, err
+			return Record{}, fmt.Errorf("channel: header %q: %w", k, err)
 		}
 	}
 	switch r.Kind {
-	case Event, Raw, Close:
+	case Event, Raw, Answer, Hint, Close:
 		if r.Channel == "" {
 			return Record{}, fmt.Errorf("channel: %s record without a channel", r.Kind)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/ebb-events/ebb/grip"
@@ -17,6 +19,7 @@ const (
 
 // held is how a response that is to be held leaves the proxy.
 type held struct {
+	prefix   string // of the channels in the log
 	instruct grip.Instruct
 	status   int
 	header   http.Header
@@ -37,44 +40,74 @@ func (e *Edge) modify(resp *http.Response) error {
 	if !grip.IsInstruct(resp.Header) {
 		return l.pass(resp)
 	}
-	h := &held{status: resp.StatusCode, header: resp.Header}
-	var err error
-	if grip.IsJSON(resp.Header) {
-		if h.body, err = readAll(resp.Body, maxInstruct); err != nil {
-			return fmt.Errorf("edge: reading a JSON instruct: %w", err)
-		}
-	}
-	if h.instruct, err = grip.ParseInstruct(resp.StatusCode, resp.Header, h.body); err != nil {
+	h, err := takeInstruct(resp)
+	if err != nil {
 		return err
 	}
-	hold := h.instruct.Hold
-	switch {
-	case grip.IsJSON(resp.Header):
-		h.unpack()
-	case hold != nil:
-		if h.body, err = readAll(resp.Body, maxBody); err != nil {
-			return fmt.Errorf("edge: reading what a stream begins with: %w", err)
-		}
-	default: // its headers alone were not meant for the client
-		stripGrip(resp.Header)
-		return l.pass(resp)
+	if h.instruct.Hold != nil {
+		return h
 	}
-	stripGrip(h.header)
-	if hold == nil {
+	resp.StatusCode, resp.Header = h.status, h.header
+	resp.Status = strconv.Itoa(h.status)
+	if h.body != nil || !hasBody(h.status) {
 		resp.Body.Close()
-		resp.StatusCode, resp.Header, resp.Trailer = h.status, h.header, nil
-		resp.Status = strconv.Itoa(h.status)
+		resp.Trailer = nil
 		resp.Body = io.NopCloser(bytes.NewReader(h.body))
 		resp.ContentLength = int64(len(h.body))
+		resp.Header.Del("Content-Length")
 		if hasBody(h.status) {
 			resp.Header.Set("Content-Length", strconv.Itoa(len(h.body)))
 		}
-		return l.pass(resp)
 	}
-	if hold.Mode != grip.ModeStream {
-		return fmt.Errorf("edge: hold mode %q; this edge holds streams", hold.Mode)
+	return l.pass(resp)
+}
+
+// takeInstruct reads what the origin wants, and as much of the body as that
+// needs: of a response with instructions in its header alone, nothing.
+func takeInstruct(resp *http.Response) (h *held, err error) {
+	h = &held{status: resp.StatusCode, header: resp.Header}
+	isJSON := grip.IsJSON(resp.Header)
+	if isJSON {
+		if h.body, err = readAll(resp.Body, maxInstruct); err != nil {
+			return nil, fmt.Errorf("edge: reading a JSON instruct: %w", err)
+		}
 	}
-	return h
+	if h.instruct, err = grip.ParseInstruct(resp.StatusCode, resp.Header, h.body); err != nil {
+		return nil, err
+	}
+	if h.instruct.Status != 0 {
+		h.status = h.instruct.Status
+	}
+	hold := h.instruct.Hold
+	switch {
+	case isJSON:
+		h.unpack()
+	case hold != nil:
+		most := int64(maxBody)
+		if hold.Mode == grip.ModeResponse {
+			most = maxInstruct
+		}
+		if h.body, err = readAll(resp.Body, most); err != nil {
+			return nil, fmt.Errorf("edge: reading the body of a response to hold: %w", err)
+		}
+	}
+	if !isJSON {
+		expose(h.header, h.instruct.Expose)
+	}
+	stripGrip(h.header)
+	if hold != nil {
+		h.body, err = buildInitial(hold, h.body)
+	}
+	return h, err
+}
+
+// expose leaves the headers that the origin names, if it names any.
+func expose(h http.Header, names []string) {
+	for name := range h {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			delete(h, name)
+		}
+	}
 }
 
 // pass lets a response through, unless an EventSource would never come back
@@ -121,14 +154,11 @@ func (t trailed) Read(b []byte) (int, error) {
 // unpack takes status, headers and body out of a JSON instruct.
 func (h *held) unpack() {
 	in := h.instruct.Response
-	h.status = in.Code
-	if h.status == 0 {
-		h.status = http.StatusOK
+	if in.Code != 0 {
+		h.status = in.Code
 	}
 	h.header = http.Header{}
-	for name, value := range in.Header {
-		h.header.Set(name, value)
-	}
+	maps.Copy(h.header, in.Header)
 	for name := range ofMessage {
 		h.header.Del(name)
 	}

@@ -33,7 +33,7 @@ func BenchmarkFill(b *testing.B) {
 		status: http.StatusOK,
 		header: http.Header{"Content-Type": {sse.ContentType}},
 		instruct: grip.Instruct{Hold: &grip.Hold{Mode: grip.ModeStream, Channels: []grip.Channel{{Name: "ann"}},
-			Meta: map[string]string{"session": "s", "proof": strings.Repeat("p", 22), "ttl": "86400"}}},
+			Meta: map[string]string{grip.MetaSession: "s", grip.MetaProof: strings.Repeat("p", 22), grip.MetaTTL: "86400"}}},
 	}, false)
 	now := time.Now()
 	buf, _ := s.Fill(nil, now)

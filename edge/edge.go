@@ -57,6 +57,7 @@ type Metrics struct {
 	Reset     func(reason string)               // a gap was announced
 	Lag       func(partition int32, lag int64)  // records not yet seen here
 	Published func(items int)                   // durable items
+	Polled    func(outcome string)              // a held response has ended: answered, timeout, hint, gone, draining
 	Window    func(bytes int64)                 // what the window takes
 	Refused   func(status int)                  // publish requests
 	Origin    func(status int, d time.Duration) // set-up answers; 0 for none
@@ -77,6 +78,8 @@ type Edge struct {
 
 	tail  atomic.Pointer[tail] // nil until the log was read up to its end
 	ready chan struct{}        // closed when tail is first set
+
+	polls polls // requests that wait for a response to be published
 
 	mu       sync.Mutex
 	streams  []*stream // in no order; each knows its place
@@ -148,6 +151,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	e.follow(ctx)
 	running.Wait()
 	e.endAll(reasonStopped)
+	e.polls.end(0)
 	e.loop.Close()
 	return nil
 }
@@ -196,6 +200,7 @@ func (e *Edge) swap(t *tail) {
 	for _, s := range e.streams {
 		s.Wake()
 	}
+	e.polls.wake()
 }
 
 // Ready is nil once the log was read up to its end.
@@ -226,6 +231,7 @@ func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
 		}
 	}
 	e.mu.Unlock()
+	e.polls.end(grace)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

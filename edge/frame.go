@@ -15,6 +15,8 @@ const (
 	kindRaw   // bytes that no cursor can be put into, sent as they are
 	kindClose
 	kindGap
+	kindAnswer // not for streams: a response for whom it is held
+	kindHint   // neither: to ask the origin again
 )
 
 // The names of Ebb's own events.
@@ -31,6 +33,10 @@ const (
 func frame(l channel.Log, e *channel.Entry) window.Entry {
 	out := window.Entry{Offset: e.Offset, Epoch: e.Epoch, Channel: e.Channel, Time: e.Time}
 	switch e.Kind {
+	case channel.Raw, channel.Answer, channel.Hint:
+		out.Extra = newItem(e)
+	}
+	switch e.Kind {
 	case channel.Event:
 		name := e.Name
 		if !sse.ValidName(name) {
@@ -45,6 +51,12 @@ func frame(l channel.Log, e *channel.Entry) window.Entry {
 			out.Kind = kindRaw
 			return out
 		}
+	case channel.Answer:
+		out.Kind, out.Frame = kindAnswer, e.Data
+		return out
+	case channel.Hint:
+		out.Kind = kindHint
+		return out
 	case channel.Close:
 		out.Kind = kindClose
 		return out

@@ -223,14 +223,14 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // setUp answers as the gateway does; ?u= is the user, ?ttl= the session's rest.
 func setUp(w http.ResponseWriter, r *http.Request) {
-	meta := map[string]string{"session": "s", "proof": proof, "ttl": "3600"}
+	meta := map[string]string{grip.MetaSession: "s", grip.MetaProof: proof, grip.MetaTTL: "3600"}
 	if ttl := r.URL.Query().Get("ttl"); ttl != "" {
-		meta["ttl"] = ttl
+		meta[grip.MetaTTL] = ttl
 	}
 	w.Header().Set("Content-Type", grip.InstructType)
 	_ = json.NewEncoder(w).Encode(grip.Instruct{
 		Hold:     &grip.Hold{Mode: grip.ModeStream, Channels: []grip.Channel{{Name: r.URL.Query().Get("u")}}, Meta: meta},
-		Response: grip.Response{Header: map[string]string{"Content-Type": sse.ContentType, "Cache-Control": "no-store"}},
+		Response: grip.Response{Header: http.Header{"Content-Type": {sse.ContentType}, "Cache-Control": {"no-store"}}},
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
 )
 
@@ -109,7 +110,7 @@ func (h *held) begins() []byte {
 // newStream subscribes to all channels of a hold.
 func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
-	s := &stream{edge: e, sse: h.isStream(), session: meta["session"] != ""}
+	s := &stream{edge: e, sse: h.isStream(), session: meta[grip.MetaSession] != ""}
 	if !taken {
 		s.portable = hold.NewPortable()
 	}
@@ -120,33 +121,45 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 		s.rare().keepAlive = k
 	}
 	if s.session {
-		if channel.ValidProof(meta["proof"]) {
-			s.proof = meta["proof"]
+		if channel.ValidProof(meta[grip.MetaProof]) {
+			s.proof = meta[grip.MetaProof]
 		}
-		if ttl, err := strconv.Atoi(meta["ttl"]); err == nil {
+		if ttl, err := strconv.Atoi(meta[grip.MetaTTL]); err == nil {
 			s.expires = e.clock(time.Now()) + time.Duration(ttl)*time.Second
 		}
 	}
-	var names []string
-	for _, ch := range h.instruct.Hold.Channels {
-		if !slices.Contains(names, ch.Name) {
-			names = append(names, ch.Name)
-		}
+	if filters := newFilters(h.instruct.Hold, h.prefix); filters != nil {
+		s.rare().filters = filters
 	}
+	channels := h.channels()
 	t := e.tail.Load()
-	if s.cursors = s.sse && len(names) == 1; s.cursors {
-		s.begin(t, names[0], r)
+	if s.cursors = s.sse && len(channels) == 1 && !ownIDs(h.instruct.Hold); s.cursors {
+		s.begin(t, channels[0].Name, r)
 		return s
 	}
-	for i, name := range names {
+	for i, ch := range channels {
 		to := &s.sub
 		if i > 0 {
 			to = new(sub)
 			s.rare().subs = append(s.more.subs, to)
 		}
-		to.at = s.attach(to, t, name)
+		to.at = s.attach(to, t, ch.Name)
+		if at, ok := behindItem(&to.reader, ch.PrevID); ok {
+			to.at = at
+		}
 	}
 	return s
+}
+
+// channels are those of a hold, each once, by their names in the log.
+func (h *held) channels() (list []grip.Channel) {
+	for _, ch := range h.instruct.Hold.Channels {
+		ch.Name = channel.Foreign(h.prefix, ch.Name)
+		if !slices.ContainsFunc(list, func(c grip.Channel) bool { return c.Name == ch.Name }) {
+			list = append(list, ch)
+		}
+	}
+	return list
 }
 
 // begin puts a stream where its browser left it, or else at the end of the log.

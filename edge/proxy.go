@@ -13,8 +13,9 @@ import (
 	"github.com/ebb-events/ebb/sse"
 )
 
-// features is what of GRIP there is here. Recovery by Grip-Link is not.
-const features = "status, session"
+// features is what of GRIP there is here. Recovery by Grip-Link is not. Back
+// ends split it at comma and space.
+var features = "status, filter:" + strings.Join(grip.Filters, ", filter:")
 
 // leg is a request's way to the origin.
 type leg struct {
@@ -23,6 +24,7 @@ type leg struct {
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
 	answered bool        // the answer was counted
+	held     *held       // the answer, where it is to wait for another
 }
 
 type legKey struct{}
@@ -36,6 +38,16 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this edge has no route for the host and path", http.StatusNotFound)
 		return
 	}
+	body := keepBody(r)
+	for h := e.forward(w, r, to); h != nil && e.wait(w, r, h, body); h = e.forward(w, r, to) {
+		body.rewind(r)
+	}
+}
+
+// forward proxies a request. It returns a response that is to wait until
+// another is published.
+func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held {
+	w.Header()["Content-Type"] = nil // what the origin gives no type, net/http shall not guess at
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	l := &leg{route: to, begun: time.Now(), cancel: cancel}
@@ -43,7 +55,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if asks {
 		if reason := e.shuts(); reason != "" {
 			e.sendAway(w, reason)
-			return
+			return nil
 		}
 		l.timer = time.AfterFunc(e.cfg.Wait, func() { cancel(errWait) })
 		defer l.timer.Stop()
@@ -51,9 +63,10 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(ctx, legKey{}, l))
 	if asks && r.ContentLength == 0 && r.Header.Get("Upgrade") == "" {
 		e.setUp(w, r, l)
-		return
+	} else {
+		to.proxy.ServeHTTP(w, r)
 	}
-	to.proxy.ServeHTTP(w, r)
+	return l.held
 }
 
 // wantsStream tells an EventSource, which takes nothing but a stream, from
@@ -134,12 +147,16 @@ func (e *Edge) count(l *leg, status int) {
 func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 	l := r.Context().Value(legKey{}).(*leg)
 	if h, ok := errors.AsType[*held](err); ok {
-		l.route.claim(h.instruct.Hold)
-		if l.timer == nil || l.timer.Stop() {
-			e.hold(w, r, h)
-		} else {
+		h.prefix = l.route.Prefix
+		isPoll := h.instruct.Hold.Mode == grip.ModeResponse
+		switch {
+		case l.timer != nil && (!l.timer.Stop() || isPoll && !h.isStream()):
 			e.count(l, 0)
 			e.sendAway(w, reasonUnavailable)
+		case isPoll:
+			l.held = h
+		default:
+			e.hold(w, r, h)
 		}
 		return
 	}

@@ -126,7 +126,7 @@ func TestWhatTheOriginGetsOfARequest(t *testing.T) {
 		for name, want := range map[string]string{
 			"Cookie": "c=1", "Authorization": "Bearer x", "Last-Event-ID": "1.AAAAAAAA.0.1.1..", "Origin": "null", "X-Own": "mine",
 			"X-Forwarded-For": "198.51.100.7, 192.0.2.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "edge.example",
-			"Grip-Feature": "status, session", "Grip-Last": "", "Grip_sig": "", "Accept-Encoding": "", "X-Hop": "", "Connection": "",
+			"Grip-Feature": "status, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst", "Grip-Last": "", "Grip_sig": "", "Accept-Encoding": "", "X-Hop": "", "Connection": "",
 		} {
 			if v := strings.Join(got.Header[http.CanonicalHeaderKey(name)], "|"); v != want {
 				t.Errorf("%s is %q, want %q", name, v, want)
@@ -165,7 +165,7 @@ func TestGripNeverReachesTheClient(t *testing.T) {
 	serving(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/headers":
-			w.Header().Set("Grip-Status", "304")
+			w.Header().Set("Grip-Foo", "304")
 			w.Header().Set("X-Own", "mine")
 			w.Header().Set("Trailer", "Grip-Channel, X-Later")
 			w.WriteHeader(203)

@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -14,10 +16,15 @@ import (
 // maxPublish is the largest publish request, in bytes.
 const maxPublish = 1 << 20
 
-// Control returns the handler for publishers: POST /publish/.
+// Control returns the handler for publishers: POST /publish/, also below
+// /realm/<realm> and /service/<id> as hosted services have it.
 func (e *Edge) Control() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, text := e.publish(r)
+		asJSON, acceptable := answersJSON(r.Header.Values("Accept"))
+		status, text := http.StatusNotAcceptable, "answers are text/plain or application/json"
+		if acceptable {
+			status, text = e.publish(r)
+		}
 		if status != http.StatusOK {
 			call1(e.cfg.Metrics.Refused, status)
 		}
@@ -29,18 +36,53 @@ func (e *Edge) Control() http.Handler {
 		case http.StatusServiceUnavailable:
 			w.Header().Set("Retry-After", "1")
 		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if asJSON {
+			w.Header().Set("Content-Type", "application/json")
+			b, _ := json.Marshal(map[string]string{"message": text}) // strings alone: cannot fail
+			text = string(b)
+		} else {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, text+"\n")
 	})
+}
+
+// answersJSON tells in which form a publisher wants its answer: as JSON if it
+// names that, else as text if it takes any. ok is false if it wants neither.
+func answersJSON(accept []string) (asJSON, ok bool) {
+	ok = len(accept) == 0
+	for one := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		switch t, _, _ := mime.ParseMediaType(one); t {
+		case "application/json":
+			return true, true
+		case "text/plain", "text/*", "*/*":
+			asJSON, ok = false, true
+		case "application/*":
+			asJSON, ok = !ok, true
+		}
+	}
+	return asJSON, ok
+}
+
+// isPublish tells whether a path is one that publishers use. They double slashes.
+func isPublish(path string) bool {
+	f := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
+	switch len(f) {
+	case 1:
+		return f[0] == "publish"
+	case 3:
+		return (f[0] == "realm" || f[0] == "service") && f[2] == "publish"
+	}
+	return false
 }
 
 // publish answers 200 only when every item is durable. Clients of the protocol
 // count on exactly that number.
 func (e *Edge) publish(r *http.Request) (status int, text string) {
 	switch {
-	case strings.Trim(r.URL.Path, "/") != "publish": // clients double slashes
-		return http.StatusNotFound, "publish with POST /publish/"
+	case !isPublish(r.URL.Path):
+		return http.StatusNotFound, "publish with POST /publish/, /realm/<realm>/publish/ or /service/<id>/publish/"
 	case r.Method != http.MethodPost:
 		return http.StatusMethodNotAllowed, "publish with POST"
 	case !e.mayPublish():
@@ -48,7 +90,11 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 	}
 	by, err := e.publisher(r, time.Now())
 	if err != nil {
-		return http.StatusUnauthorized, "publishing needs the edge's publish key, as a bearer token, a JWT signed with it, or the password of Basic"
+		if strings.HasPrefix(r.Header.Get("Authorization"), "Basic b'") {
+			e.cfg.Logger.Warn("a publisher writes its Basic credentials as Python 3 prints bytes; give it iss and key, or bearer tokens", "part", "edge", "from", r.RemoteAddr)
+			return http.StatusUnauthorized, "these Basic credentials are as Python 3 prints bytes (b'...'); use iss and key, or a bearer token"
+		}
+		return http.StatusUnauthorized, "publishing needs the edge's publish key, as a bearer token, a JWT signed with it, the password of Basic, or Fastly-Key"
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPublish))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -62,11 +108,9 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 	}
 	var records []channel.Record
 	for _, item := range items {
-		if record, ok := by.record(item); ok {
-			records = append(records, record)
-		}
+		records = append(records, by.records(item)...)
 	}
-	if len(records) == 0 { // nothing of it concerns streams
+	if len(records) == 0 { // nothing of it is for HTTP
 		return http.StatusOK, "Published"
 	}
 	if err := e.cfg.Publisher.Append(r.Context(), records); err != nil {
@@ -77,19 +121,31 @@ func (e *Edge) publish(r *http.Request) (status int, text string) {
 	return http.StatusOK, "Published"
 }
 
-// record returns what an item is in the channel log, if it concerns streams.
-func (p publisher) record(item grip.Item) (channel.Record, bool) {
-	if item.Stream == nil || item.Stream.Action == grip.ActionHint {
-		return channel.Record{}, false
-	}
-	r := channel.Record{
+// records returns what an item is in the channel log: a record for each of its
+// formats that concerns HTTP. A hint means nothing to streams.
+func (p publisher) records(item grip.Item) (list []channel.Record) {
+	base := channel.Record{
 		Channel: channel.Foreign(p.prefix, item.Channel),
-		Kind:    channel.Raw,
-		Data:    item.Stream.Content,
 		Src:     channel.Src{Publisher: p.key, Item: item.ID},
+		Meta:    item.Meta,
 	}
-	if item.Stream.Action == grip.ActionClose {
-		r.Kind, r.Data = channel.Close, nil
+	if s := item.Stream; s != nil && s.Action != grip.ActionHint {
+		r := base
+		r.Kind, r.Data, r.Filters = channel.Raw, s.Content, s.Filters
+		if s.Action == grip.ActionClose {
+			r.Kind, r.Data = channel.Close, nil
+		}
+		list = append(list, r)
 	}
-	return r, true
+	if a := item.Answer; a != nil {
+		r := base
+		r.Kind, r.Filters = channel.Answer, a.Filters
+		if a.Action == grip.ActionHint {
+			r.Kind = channel.Hint
+		} else {
+			r.Data, _ = json.Marshal(a.Response) // strings and a number: cannot fail
+		}
+		list = append(list, r)
+	}
+	return list
 }

@@ -1,11 +1,14 @@
 package edge_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -105,8 +108,12 @@ func TestPublishRequests(t *testing.T) {
 		{"GET", "GET", "/publish/", "", 405},
 		{"PUT", "PUT", "/publish/", oneItem, 405},
 		{"OPTIONS", "OPTIONS", "/publish", "", 405},
+		{"of a realm", "POST", "/realm/r/publish/", oneItem, 200},
+		{"of a service", "POST", "/service/s//publish", oneItem, 200},
 		{"elsewhere", "POST", "/", oneItem, 404},
 		{"below", "POST", "/publish/ann", oneItem, 404},
+		{"of a realm, below", "POST", "/realm/r/publish/ann/", oneItem, 404},
+		{"of nobody", "POST", "/team/t/publish/", oneItem, 404},
 		{"no JSON", "POST", "/publish/", "<", 400},
 		{"nothing", "POST", "/publish/", "", 400},
 		{"no items", "POST", "/publish/", "{}", 400},
@@ -140,10 +147,100 @@ func TestPublishRequests(t *testing.T) {
 		if len(refused) != wrong {
 			t.Errorf("counted %v, want %d", refused, wrong)
 		}
-		c.want("x", "x", "x")
+		c.want("x", "x", "x", "x", "x")
 		c.silent()
 		c.cut()
 	})
+}
+
+func TestPublishAnswersAsAccepted(t *testing.T) {
+	tests := []struct {
+		accept string
+		status int
+		body   string
+	}{
+		{"", 200, "Published\n"},
+		{"*/*", 200, "Published\n"},
+		{"text/plain", 200, "Published\n"},
+		{"application/json", 200, `{"message":"Published"}` + "\n"},
+		{"application/json;q=1, text/plain", 200, `{"message":"Published"}` + "\n"},
+		{"text/plain, application/json", 200, `{"message":"Published"}` + "\n"},
+		{"text/plain, application/*", 200, "Published\n"},
+		{"text/html, application/*", 200, `{"message":"Published"}` + "\n"},
+		{"text/html", 406, ""},
+	}
+	in(t, nil, func(w *world) {
+		for _, tt := range tests {
+			headers := []string{"Accept", tt.accept}
+			if tt.accept == "" {
+				headers = nil
+			}
+			rec := w.publish(oneItem, headers...)
+			if rec.Code != tt.status || tt.status == 200 && rec.Body.String() != tt.body {
+				t.Errorf("%q got %d %q, want %d %q", tt.accept, rec.Code, rec.Body, tt.status, tt.body)
+			}
+		}
+		rec := w.publish("<", "Accept", "application/json")
+		if rec.Code != 400 || rec.Header().Get("Content-Type") != "application/json" || !json.Valid(rec.Body.Bytes()) {
+			t.Errorf("got %d %q", rec.Code, rec.Body)
+		}
+	})
+}
+
+func TestPublishWithFastlyKey(t *testing.T) {
+	in(t, nil, func(w *world) {
+		for value, want := range map[string]int{secret: 200, base64.StdEncoding.EncodeToString([]byte(secret)): 200, secret[1:]: 401, "": 401} {
+			if rec := w.control("POST", "/service/s/publish/", oneItem, "Fastly-Key", value); rec.Code != want {
+				t.Errorf("got %d, want %d", rec.Code, want)
+			}
+		}
+		// What Authorization says is not made good by another header.
+		if rec := w.control("POST", "/publish/", oneItem, "Fastly-Key", secret, "Authorization", "Bearer x"); rec.Code != 401 {
+			t.Errorf("got %d", rec.Code)
+		}
+	})
+}
+
+func TestPython3sBasicIsNamedInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	in(t, func(c *edge.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }, func(w *world) {
+		token := base64.StdEncoding.EncodeToString([]byte("realm:" + secret))
+		rec := w.control("POST", "/publish/", oneItem, "Authorization", "Basic b'"+token+"'")
+		if rec.Code != 401 || !strings.Contains(rec.Body.String(), "Python 3") || !strings.Contains(log.String(), "Python 3") || strings.Contains(log.String(), token) {
+			t.Errorf("got %d %q, log %q", rec.Code, rec.Body, &log)
+		}
+	})
+}
+
+// TestCutWithinAnItemOfSeveralEventsLosesNothing: the id of an item is on its
+// last event, so that who was cut before that gets the item again.
+func TestCutWithinAnItemOfSeveralEventsLosesNothing(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n"} {
+		for _, window := range []int64{1, 1 << 20} {
+			in(t, func(c *edge.Config) { c.Window = window }, func(w *world) {
+				c := w.open("/?u=ann", "")
+				hello := c.next()
+				content := strings.ReplaceAll("data: a\n\nevent: x\ndata: b\n\ndata: c\n\n", "\n", end)
+				w.send("ann", content)
+				w.send("ann", "data: next\n\n")
+				for _, want := range []string{"a", "b"} {
+					if e := c.next(); string(e.Data) != want || e.ID != hello.ID {
+						t.Errorf("got %q at %q, want %q at %q", e.Data, e.ID, want, hello.ID)
+					}
+				}
+				c.cut()
+				back := w.open("/?u=ann", c.lastID)
+				back.want("ebb.hello", "a", "x b", "c")
+				if cursor, err := channel.ParseCursor(back.lastID); err != nil || cursor.Offset != 0 {
+					t.Errorf("behind the item at %q, %v", back.lastID, err)
+				}
+				back.cut()
+				again := w.open("/?u=ann", back.lastID)
+				again.want("ebb.hello", "next")
+				again.cut()
+			})
+		}
+	}
 }
 
 func TestBothShapesOfItemsAndAllOrders(t *testing.T) {
@@ -347,7 +444,7 @@ func TestSlowStreamIsClosedInItsPlace(t *testing.T) {
 func FuzzPublishedContentStaysInItsPlace(f *testing.F) {
 	for _, content := range []string{
 		"", "\n", "\r", "data: x", "data: x\n", "data: x\n\n", "data: x\r", "data: x\r\n\r\n", "data: x\r\r", "data: x\n\r", "data: x\r\n\n", ":", "event: ebb.reset", "id", "id: 7\n\n", "id: 7\ndata: x", "data: a\rid:\r\rdata: b\n\n",
-		"data: a\n\ndata: b", "\ufeffdata: x\n\n", "\xe2\x82", "retry: 0\n", "id: a\x00\n\n", "data: x\n\n\n\n", "data: x\n\n:c\n\n", "data: x\n\nid", " \n", "x",
+		"data: a\n\ndata: b", "\ufeffdata: x\n\n", "\xe2\x82", "retry: 0\n", "id: a\x00\n\n", "data: \x00\n\n", "data: \u2028id: 9\n\n", "data: \u2029\u0085id: 9\n\n", "data: \xff\xfe\n\n", "\xffid: 9\n\n", "data: a\n\ndata: b\n\n", "data: a\r\n\r\nid\r\n\r\n", "id\x00: 9\n\n", "data: a\x0bid: 9\n\n", "data: x\n\n\n\n", "data: x\n\n:c\n\n", "data: x\n\nid", " \n", "x",
 	} {
 		f.Add([]byte(content), "name", []byte("data"))
 	}

@@ -163,13 +163,6 @@ func (r *route) exactness() int {
 	return len(r.Host) * 1000
 }
 
-// claim puts the channels of a hold under the route's prefix.
-func (r *route) claim(hold *grip.Hold) {
-	for i := range hold.Channels {
-		hold.Channels[i].Name = channel.Foreign(r.Prefix, hold.Channels[i].Name)
-	}
-}
-
 // publisher is who publishes: the id of the key, and the prefix of the channels.
 type publisher struct{ key, prefix string }
 

@@ -51,9 +51,10 @@ type stream struct {
 
 // more is what few streams have.
 type more struct {
-	first     []byte          // what it begins with, until it was sent
-	keepAlive *grip.KeepAlive // what the origin wants to be sent on a silent stream
-	subs      []*sub          // channels beside the first
+	first     []byte             // what it begins with, until it was sent
+	keepAlive *grip.KeepAlive    // what the origin wants to be sent on a silent stream
+	subs      []*sub             // channels beside the first
+	filters   map[string]*filter // by channel
 }
 
 // rare returns what few streams have, to be changed.
@@ -113,7 +114,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 			b, again = s.fill(b, begun, sub)
 			more = more || again
 		}
-		if s.more.keepAlive == nil && s.more.subs == nil {
+		if s.more.keepAlive == nil && s.more.subs == nil && s.more.filters == nil {
 			s.more = nil
 		}
 	}
@@ -127,10 +128,12 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 		b = s.appendOwn(b, eventExpiring, nil)
 	}
 	due := now >= s.beat
-	if len(b) == begun && due {
+	k := s.keepAlive()
+	steady := k != nil && k.Interval
+	if due && (steady || len(b) == begun) {
 		b = s.heartbeat(b)
 	}
-	if len(b) > begun || due {
+	if due || len(b) > begun && !steady {
 		s.beat = s.nextBeat(now)
 	}
 	return b, hold.Next{At: wall.Add(s.wants() - now), More: more}
@@ -219,7 +222,15 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 			}
 		case kindGap:
 			b = s.reset(b, gone{string(e.Frame), from, e.Offset})
+		case kindAnswer, kindHint: // for others
 		default:
+			e, fate := s.filter(sub).entry(e)
+			if fate == faulty {
+				b, closed = s.faulty(b, sub, from)
+			}
+			if fate != sent {
+				break
+			}
 			b = s.appendEntry(b, e)
 			events++
 			if f := s.edge.cfg.Metrics.Age; f != nil {
@@ -278,6 +289,14 @@ func (s *stream) heartbeat(b []byte) []byte {
 		return append(b, ":\n\n"...) // its position is not known yet
 	}
 	return s.appendOwn(b, eventMark, nil)
+}
+
+// filter returns what a channel's items go through, nil for most.
+func (s *stream) filter(sub *sub) *filter {
+	if s.more == nil {
+		return nil
+	}
+	return s.more.filters[sub.reader.Channel()]
 }
 
 func (s *stream) keepAlive() *grip.KeepAlive {

@@ -89,7 +89,12 @@ type mark struct {
 	channel string
 }
 
-type item struct{ publisher, channel, id string }
+// item is one format of a published item: those for streams and for responses
+// are records of their own.
+type item struct {
+	publisher, channel, id string
+	stream                 bool
+}
 
 // copy tells whether e is a copy of what was seen before, and notes e if not.
 func (r *repeats) copy(e *channel.Entry) bool {
@@ -106,7 +111,7 @@ func (r *repeats) copy(e *channel.Entry) bool {
 		delete(r.items, r.order[0])
 		r.order = r.order[1:]
 	}
-	it := item{e.Src.Publisher, e.Channel, e.Src.Item}
+	it := item{e.Src.Publisher, e.Channel, e.Src.Item, e.Kind != channel.Answer && e.Kind != channel.Hint}
 	if _, ok := r.items[it]; ok {
 		return true
 	}

@@ -197,7 +197,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 	q := w.ticket("ann")
 	u := q.Get("u")
 	meta := instruct(t, w.setUp(u)).Hold.Meta
-	cursor := channel.Cursor{Offset: 7, Proof: meta["proof"]}.String()
+	cursor := channel.Cursor{Offset: 7, Proof: meta["ebb-proof"]}.String()
 	sig, _ := secret(t, "grip").Sign("ebb", w.now)
 	bearer := []string{"Authorization", "Bearer " + token}
 	w.ask("GET", "/api/sse?cursor="+cursor+"&access_token="+token, "", "Sec-Fetch-Mode", "navigate")
@@ -219,7 +219,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 
 	for name, canary := range map[string]string{
 		"token": token, "its claims": strings.Split(token, ".")[1], "its signature": strings.Split(token, ".")[2],
-		"ticket": u, "sealed part": u[9:40], "proof": meta["proof"], "cursor": cursor, "session": meta["session"],
+		"ticket": u, "sealed part": u[9:40], "proof": meta["ebb-proof"], "cursor": cursor, "session": meta["ebb-session"],
 		"signature": sig, "a query": "?", "issuer's query": "secret=canary",
 	} {
 		if strings.Contains(log.String(), canary) {

@@ -13,14 +13,14 @@ import (
 
 // streamHeader goes out on every stream. Any origin may read one without
 // credentials: the ticket is what opens it, and a redirect makes it null.
-var streamHeader = map[string]string{
-	"Content-Type":                 "text/event-stream",
-	"Cache-Control":                "no-store",
-	"X-Accel-Buffering":            "no",
-	"Access-Control-Allow-Origin":  "*",
-	"X-Content-Type-Options":       "nosniff",
-	"Referrer-Policy":              "no-referrer",
-	"Cross-Origin-Resource-Policy": "cross-origin",
+var streamHeader = http.Header{
+	"Content-Type":                 {"text/event-stream"},
+	"Cache-Control":                {"no-store"},
+	"X-Accel-Buffering":            {"no"},
+	"Access-Control-Allow-Origin":  {"*"},
+	"X-Content-Type-Options":       {"nosniff"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Resource-Policy": {"cross-origin"},
 }
 
 // setUp tells the edge which channel to hold a stream on: the ticket's user.
@@ -44,9 +44,9 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 			Mode:     grip.ModeStream,
 			Channels: []grip.Channel{{Name: t.User}},
 			Meta: map[string]string{
-				"session": t.Session,
-				"proof":   t.Proof,
-				"ttl":     strconv.FormatInt(left, 10),
+				grip.MetaSession: t.Session,
+				grip.MetaProof:   t.Proof,
+				grip.MetaTTL:     strconv.FormatInt(left, 10),
 			},
 		},
 		Response: grip.Response{Code: http.StatusOK, Header: streamHeader},

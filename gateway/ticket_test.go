@@ -21,11 +21,11 @@ func TestSetUpHoldsTheStreamOnItsUsersChannel(t *testing.T) {
 		w.now = w.now.Add(10*time.Second + time.Millisecond)
 		a := w.setUp(q.Get("u"))
 		in := instruct(t, a)
-		if in.Hold.Mode != grip.ModeStream || len(in.Hold.Channels) != 1 || in.Hold.Channels[0] != (grip.Channel{Name: user}) {
+		if in.Hold.Mode != grip.ModeStream || len(in.Hold.Channels) != 1 || in.Hold.Channels[0].Name != user {
 			t.Errorf("got %+v, want a stream on channel %q alone", in.Hold, user)
 		}
 		meta := in.Hold.Meta
-		if len(meta["proof"]) != 22 || len(meta["session"]) != 22 || meta["proof"] == meta["session"] || meta["ttl"] != "3590" || len(meta) != 3 {
+		if len(meta["ebb-proof"]) != 22 || len(meta["ebb-session"]) != 22 || meta["ebb-proof"] == meta["ebb-session"] || meta["ebb-ttl"] != "3590" || len(meta) != 3 {
 			t.Errorf("got meta %v, want session, proof and 3590 s left", meta)
 		}
 		if in.Hold.KeepAlive != nil {
@@ -40,7 +40,7 @@ func TestSetUpHoldsTheStreamOnItsUsersChannel(t *testing.T) {
 			"Referrer-Policy":              "no-referrer",
 			"Cross-Origin-Resource-Policy": "cross-origin",
 		} {
-			if got := in.Response.Header[name]; got != want {
+			if got := in.Response.Header.Get(name); got != want {
 				t.Errorf("stream has %s %q, want %q", name, got, want)
 			}
 		}
@@ -55,8 +55,8 @@ func TestSetUpHoldsTheStreamOnItsUsersChannel(t *testing.T) {
 func TestLeakedUrlAloneRefusedAfterTTL(t *testing.T) {
 	w := newWorld(t)
 	u := w.ticket("ann").Get("u")
-	other := instruct(t, w.setUp(w.ticket("ann").Get("u"))).Hold.Meta["proof"]
-	proof := instruct(t, w.setUp(u)).Hold.Meta["proof"]
+	other := instruct(t, w.setUp(w.ticket("ann").Get("u"))).Hold.Meta["ebb-proof"]
+	proof := instruct(t, w.setUp(u)).Hold.Meta["ebb-proof"]
 	cursor := func(proof string) string { return channel.Cursor{Partition: 3, Offset: 7, Proof: proof}.String() }
 	tests := []struct {
 		name  string
@@ -232,7 +232,7 @@ func TestSessionEndsWithTokenOrSooner(t *testing.T) {
 		want string
 	}{{0, "3600"}, {12 * time.Hour, "3600"}, {time.Minute, "60"}, {1500 * time.Millisecond, "2"}} {
 		w := newWorld(t, func(c *gateway.Config) { c.MaxSession = tt.most })
-		if got := instruct(t, w.setUp(w.ticket("ann").Get("u"))).Hold.Meta["ttl"]; got != tt.want {
+		if got := instruct(t, w.setUp(w.ticket("ann").Get("u"))).Hold.Meta["ebb-ttl"]; got != tt.want {
 			t.Errorf("MaxSession %v: got %s s, want %s", tt.most, got, tt.want)
 		}
 	}
@@ -242,7 +242,7 @@ func TestTicketsAreNeverTheSame(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.ticket("ann").Get("u"), w.ticket("ann").Get("u")
 	x, y := instruct(t, w.setUp(a)).Hold.Meta, instruct(t, w.setUp(b)).Hold.Meta
-	if a == b || x["session"] == y["session"] || x["proof"] == y["proof"] {
+	if a == b || x["ebb-session"] == y["ebb-session"] || x["ebb-proof"] == y["ebb-proof"] {
 		t.Errorf("got %s and %s, %v and %v", a, b, x, y)
 	}
 	if strings.Trim(a, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // InstructType is the media type of instructions in a body.
@@ -26,76 +27,54 @@ const (
 	ModeResponse = "response"
 )
 
+// Names of a hold's meta that Ebb's own gateway gives to the edge. They have a
+// prefix, because every back end has names of its own.
+const (
+	MetaSession = "ebb-session" // the session's id
+	MetaProof   = "ebb-proof"   // stands in the ids of its events
+	MetaTTL     = "ebb-ttl"     // seconds until it ends
+)
+
+// Filters are the names of the filters that a channel may have.
+var Filters = []string{FilterSkipSelf, FilterSkipUsers, FilterRequireSub, FilterBuildID, FilterVarSubst}
+
+// The filters. The first three keep an item from a client, the others change
+// its content.
+const (
+	FilterSkipSelf   = "skip-self"
+	FilterSkipUsers  = "skip-users"
+	FilterRequireSub = "require-sub"
+	FilterBuildID    = "build-id"
+	FilterVarSubst   = "var-subst"
+)
+
+const (
+	maxFilters  = 5 // of a channel
+	maxChannels = 1000
+)
+
 // Instruct is what an edge shall do with a request.
 type Instruct struct {
 	Hold     *Hold    `json:"hold,omitempty"` // nil: answer and be done
 	Response Response `json:"response"`       // of a JSON instruct
+	Status   int      `json:"-"`              // what the client gets; 0: the response's own
+	Expose   []string `json:"-"`              // headers that the client gets; all if none
 }
 
 // Hold says how a request is held.
 type Hold struct {
 	Mode      string            `json:"mode"`
 	Channels  []Channel         `json:"channels"`
+	Timeout   int               `json:"timeout,omitempty"`    // of mode response: seconds, at least 5
 	KeepAlive *KeepAlive        `json:"keep-alive,omitempty"` // nil: the edge's own
 	Meta      map[string]string `json:"meta,omitempty"`
 }
 
 // Channel is one that a held request hears.
 type Channel struct {
-	Name   string `json:"name"`
-	PrevID string `json:"prev-id,omitempty"`
-}
-
-// Response is what the client gets, of a JSON instruct.
-type Response struct {
-	Code   int               `json:"code,omitempty"` // 200 if zero
-	Header map[string]string `json:"headers,omitempty"`
-	Body   string            `json:"body,omitempty"`
-}
-
-// UnmarshalJSON reads headers as an object or a list of pairs, and a body as
-// text or base64.
-func (r *Response) UnmarshalJSON(b []byte) error {
-	type plain Response
-	j := struct {
-		*plain
-		Header  json.RawMessage `json:"headers"`
-		BodyBin *string         `json:"body-bin"`
-	}{plain: (*plain)(r)}
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	if j.BodyBin != nil {
-		var err error
-		if r.Body, err = decode64(*j.BodyBin); err != nil {
-			return err
-		}
-	}
-	if r.Code != 0 && (r.Code < 200 || r.Code > 999) {
-		return fmt.Errorf("grip: response code %d, want 200 to 999", r.Code)
-	}
-	if len(j.Header) == 0 {
-		return nil
-	}
-	if j.Header[0] != '[' {
-		return json.Unmarshal(j.Header, &r.Header)
-	}
-	var pairs [][]string
-	if err := json.Unmarshal(j.Header, &pairs); err != nil {
-		return err
-	}
-	r.Header = map[string]string{}
-	for _, pair := range pairs {
-		if len(pair) != 2 {
-			return fmt.Errorf("grip: response header %q, want a name and a value", pair)
-		}
-		name, value := pair[0], pair[1]
-		if first, again := r.Header[name]; again {
-			value = first + ", " + value
-		}
-		r.Header[name] = value
-	}
-	return nil
+	Name    string   `json:"name"`
+	PrevID  string   `json:"prev-id,omitempty"` // the item that the client has already
+	Filters []string `json:"filters,omitempty"`
 }
 
 // IsInstruct tells whether a response asks for the edge: by its media type, or
@@ -112,85 +91,71 @@ func IsInstruct(h http.Header) bool {
 	return false
 }
 
-// ParseInstruct reads the instructions of a response for which [IsInstruct].
-// Its body matters for a JSON instruct alone.
-func ParseInstruct(status int, h http.Header, body []byte) (Instruct, error) {
-	if !IsJSON(h) {
-		hold, err := parseHeader(h)
-		return Instruct{Hold: hold}, err
-	}
-	var in Instruct
-	if status != http.StatusOK {
-		return in, fmt.Errorf("grip: a JSON instruct with status %d, want 200", status)
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return in, fmt.Errorf("grip: JSON instruct: %w", err)
-	}
-	if in.Hold != nil && in.Hold.Mode == "" {
-		in.Hold.Mode = ModeResponse
-	}
-	return in, check(in.Hold)
-}
-
 // IsJSON tells whether a response is a JSON instruct, by its media type.
 func IsJSON(h http.Header) bool {
 	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	return t == InstructType
 }
 
+// ParseInstruct reads the instructions of a response for which [IsInstruct].
+// Its body matters for a JSON instruct alone, whose hold then counts and not
+// that of the header.
+func ParseInstruct(status int, h http.Header, body []byte) (Instruct, error) {
+	in, err := parseHeader(h)
+	if err != nil {
+		return Instruct{}, err
+	}
+	if IsJSON(h) {
+		if status != http.StatusOK {
+			return Instruct{}, fmt.Errorf("grip: a JSON instruct with status %d, want 200", status)
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			return Instruct{}, fmt.Errorf("grip: JSON instruct: %w", err)
+		}
+	}
+	return in, check(in.Hold)
+}
+
+// UnmarshalJSON reads a hold, of mode response if it says nothing else.
+func (h *Hold) UnmarshalJSON(b []byte) error {
+	type plain Hold
+	j := plain{Mode: ModeResponse, Timeout: defaultTimeout}
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*h = Hold(j)
+	return nil
+}
+
+// check refuses a hold that makes no sense, and minds its limits.
 func check(h *Hold) error {
 	switch {
 	case h == nil:
 		return nil
 	case h.Mode != ModeStream && h.Mode != ModeResponse:
 		return fmt.Errorf("grip: hold mode %q, want %q or %q", h.Mode, ModeStream, ModeResponse)
-	case slices.ContainsFunc(h.Channels, func(c Channel) bool { return c.Name == "" }):
-		return errors.New("grip: a channel without a name")
+	case h.Timeout < 0:
+		return fmt.Errorf("grip: time-out of %d s", h.Timeout)
+	case len(h.Channels) > maxChannels:
+		return fmt.Errorf("grip: %d channels, want at most %d", len(h.Channels), maxChannels)
+	}
+	for _, c := range h.Channels {
+		if c.Name == "" {
+			return errors.New("grip: a channel without a name")
+		}
+		if len(c.Filters) > maxFilters {
+			return fmt.Errorf("grip: %d filters of channel %q, want at most %d", len(c.Filters), c.Name, maxFilters)
+		}
+		for _, f := range c.Filters { // to send what it would have kept back is a leak
+			if !slices.Contains(Filters, f) {
+				return fmt.Errorf("grip: filter %q of channel %q, want one of %s", f, c.Name, strings.Join(Filters, ", "))
+			}
+		}
+	}
+	if h.Mode == ModeStream {
+		h.Timeout = 0
+	} else {
+		h.Timeout = min(max(h.Timeout, minTimeout), int(maxTimeout/time.Second))
 	}
 	return nil
-}
-
-func parseHeader(h http.Header) (*Hold, error) {
-	mode := h.Get("Grip-Hold")
-	if mode == "" {
-		return nil, nil
-	}
-	hold := &Hold{Mode: mode}
-	for _, field := range h.Values("Grip-Channel") {
-		for one := range strings.SplitSeq(field, ",") {
-			name, params := parseParams(one)
-			if name != "" {
-				hold.Channels = append(hold.Channels, Channel{name, params["prev-id"]})
-			}
-		}
-	}
-	if v := h.Get("Grip-Keep-Alive"); v != "" {
-		keepAlive, err := parseKeepAlive(v)
-		if err != nil {
-			return nil, err
-		}
-		hold.KeepAlive = keepAlive
-	}
-	for _, field := range h.Values("Grip-Set-Meta") {
-		for one := range strings.SplitSeq(field, ",") {
-			if name, value, ok := strings.Cut(one, "="); ok {
-				if hold.Meta == nil {
-					hold.Meta = map[string]string{}
-				}
-				hold.Meta[strings.TrimSpace(name)] = strings.Trim(strings.TrimSpace(value), `"`)
-			}
-		}
-	}
-	return hold, check(hold)
-}
-
-// parseParams splits "value; name=value; ...".
-func parseParams(s string) (value string, params map[string]string) {
-	f := strings.Split(s, ";")
-	params = map[string]string{}
-	for _, one := range f[1:] {
-		name, v, _ := strings.Cut(one, "=")
-		params[strings.TrimSpace(name)] = strings.TrimSpace(v)
-	}
-	return strings.TrimSpace(f[0]), params
 }

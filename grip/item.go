@@ -8,41 +8,65 @@ import (
 	"unicode/utf8"
 )
 
-// Actions of an item on a held stream.
+// Actions of an item.
 const (
 	ActionSend  = "send"
-	ActionClose = "close"
+	ActionClose = "close" // of streams alone
 	ActionHint  = "hint"
 )
 
-// Item is one published item, as far as it concerns streams.
+// maxMeta is how long the names and values of an item's meta may be, in bytes.
+const maxMeta = 8 << 10
+
+// Item is one published item, as far as it concerns HTTP.
 type Item struct {
 	Channel string
-	ID      string  // two items with one id are copies; none if empty
-	Stream  *Stream // its http-stream format, nil if it has none
+	ID      string            // two items with one id are copies; none if empty
+	Meta    map[string]string // for filters
+	Stream  *Stream           // its http-stream format, nil if it has none
+	Answer  *Answer           // its http-response format, nil if it has none
 }
 
 // Stream is an item's format for held streams.
 type Stream struct {
 	Content []byte
-	Action  string // send, close or hint
+	Action  string   // send, close or hint
+	Filters []string // the content filters that a channel must have; nil: whatever it has
+}
+
+// Answer is an item's format for held responses.
+type Answer struct {
+	Response
+	Action  string   // send or hint
+	Filters []string // as of a Stream
 }
 
 type itemJSON struct {
-	Channel string      `json:"channel"`
-	ID      string      `json:"id,omitempty"`
-	Formats *formatJSON `json:"formats,omitempty"`
+	Channel string            `json:"channel"`
+	ID      string            `json:"id,omitempty"`
+	Meta    map[string]string `json:"meta,omitempty"`
+	Formats *formatJSON       `json:"formats,omitempty"`
 	formatJSON
 }
 
 type formatJSON struct {
-	Stream *streamJSON `json:"http-stream,omitempty"`
+	Stream  *streamJSON `json:"http-stream,omitempty"`
+	Answer  *answerJSON `json:"http-response,omitempty"`
+	Message any         `json:"ws-message,omitempty"`
 }
 
 type streamJSON struct {
-	Content    *string `json:"content,omitempty"`
-	ContentBin *string `json:"content-bin,omitempty"`
-	Action     string  `json:"action,omitempty"`
+	Content    *string  `json:"content,omitempty"`
+	ContentBin *string  `json:"content-bin,omitempty"`
+	Action     string   `json:"action,omitempty"`
+	Filters    []string `json:"content-filters,omitzero"`
+}
+
+type answerJSON struct {
+	responseJSON
+	Patch   json.RawMessage `json:"body-patch,omitempty"`
+	Action  string          `json:"action,omitempty"`
+	Filters []string        `json:"content-filters,omitzero"`
 }
 
 // ParseItems reads the body of a publish request. Formats may stand under
@@ -55,39 +79,60 @@ func ParseItems(body []byte) ([]Item, error) {
 		return nil, fmt.Errorf("grip: body is not valid JSON: %w", err)
 	}
 	if req.Items == nil {
-		return nil, errors.New(`grip: body has no "items"`)
+		return nil, errors.New(`grip: body has no list "items"`)
 	}
 	items := make([]Item, len(req.Items))
-	for i, j := range req.Items {
-		if j.Channel == "" {
-			return nil, fmt.Errorf("grip: item %d has no channel", i)
-		}
-		formats := j.formatJSON
-		if j.Formats != nil {
-			formats = *j.Formats
-		}
-		stream, err := formats.Stream.parse()
-		if err != nil {
+	for i := range req.Items {
+		var err error
+		if items[i], err = req.Items[i].parse(); err != nil {
 			return nil, fmt.Errorf("grip: item %d: %w", i, err)
 		}
-		items[i] = Item{j.Channel, j.ID, stream}
 	}
 	return items, nil
+}
+
+func (j *itemJSON) parse() (Item, error) {
+	item := Item{Channel: j.Channel, ID: j.ID, Meta: j.Meta}
+	if j.Channel == "" {
+		return item, errors.New("it has no channel")
+	}
+	size := 0
+	for name, value := range j.Meta {
+		size += len(name) + len(value)
+	}
+	if size > maxMeta {
+		return item, fmt.Errorf("its meta has %d bytes, want at most %d", size, maxMeta)
+	}
+	formats := j.formatJSON
+	if j.Formats != nil {
+		formats = *j.Formats
+	}
+	if formats == (formatJSON{}) {
+		return item, errors.New("it has none of the formats http-stream, http-response and ws-message")
+	}
+	var err error
+	if item.Stream, err = formats.Stream.parse(); err != nil {
+		return item, fmt.Errorf("http-stream: %w", err)
+	}
+	if item.Answer, err = formats.Answer.parse(); err != nil {
+		return item, fmt.Errorf("http-response: %w", err)
+	}
+	return item, nil
 }
 
 func (j *streamJSON) parse() (*Stream, error) {
 	if j == nil {
 		return nil, nil
 	}
-	s := &Stream{Action: j.Action}
+	s := &Stream{Action: j.Action, Filters: j.Filters}
 	switch j.Action {
 	case "":
 		s.Action = ActionSend
 	case ActionSend:
 	case ActionClose, ActionHint:
-		return s, nil // whatever content there is, is not meant
+		return &Stream{Action: j.Action}, nil // whatever content there is, is not meant
 	default:
-		return nil, fmt.Errorf("http-stream action %q, want send, close or hint", j.Action)
+		return nil, fmt.Errorf("action %q, want send, hint or close", j.Action)
 	}
 	switch {
 	case j.ContentBin != nil:
@@ -98,7 +143,30 @@ func (j *streamJSON) parse() (*Stream, error) {
 		s.Content = []byte(*j.Content)
 		return s, nil
 	}
-	return nil, errors.New("http-stream has neither content nor content-bin")
+	return nil, errors.New("it has neither content nor content-bin")
+}
+
+func (j *answerJSON) parse() (*Answer, error) {
+	if j == nil {
+		return nil, nil
+	}
+	a := &Answer{Action: j.Action, Filters: j.Filters}
+	switch j.Action {
+	case "":
+		a.Action = ActionSend
+	case ActionSend:
+	case ActionHint:
+		return &Answer{Action: j.Action}, nil
+	default:
+		return nil, fmt.Errorf("action %q, want send or hint", j.Action)
+	}
+	if j.Body == nil && j.BodyBin == nil {
+		if len(j.Patch) > 0 {
+			return nil, errors.New("body-patch is not supported; publish the whole body, or a hint to have the request made again")
+		}
+		return nil, errors.New("it has neither body nor body-bin")
+	}
+	return a, a.take(j.responseJSON)
 }
 
 // FormatItems writes the body of a publish request.
@@ -107,21 +175,28 @@ func FormatItems(items ...Item) []byte {
 		Items []itemJSON `json:"items"`
 	}{Items: []itemJSON{}}
 	for _, item := range items {
-		j := itemJSON{Channel: item.Channel, ID: item.ID, Formats: &formatJSON{}}
+		j := itemJSON{Channel: item.Channel, ID: item.ID, Meta: item.Meta, Formats: &formatJSON{}}
 		if s := item.Stream; s != nil {
-			j.Formats.Stream = &streamJSON{Action: s.Action}
-			content := string(s.Content)
-			if utf8.ValidString(content) {
-				j.Formats.Stream.Content = &content
-			} else {
-				content = base64.StdEncoding.EncodeToString(s.Content)
-				j.Formats.Stream.ContentBin = &content
-			}
+			j.Formats.Stream = &streamJSON{Action: s.Action, Filters: s.Filters}
+			j.Formats.Stream.Content, j.Formats.Stream.ContentBin = format(string(s.Content))
+		}
+		if a := item.Answer; a != nil {
+			j.Formats.Answer = &answerJSON{Action: a.Action, Filters: a.Filters}
+			j.Formats.Answer.responseJSON = a.json()
 		}
 		req.Items = append(req.Items, j)
 	}
 	b, _ := json.Marshal(req) // strings alone: cannot fail
 	return b
+}
+
+// format returns content as text, or as base64 where it is none.
+func format(content string) (text, bin *string) {
+	if utf8.ValidString(content) {
+		return &content, nil
+	}
+	content = base64.StdEncoding.EncodeToString([]byte(content))
+	return nil, &content
 }
 
 func decode64(s string) (string, error) {

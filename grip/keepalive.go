@@ -11,42 +11,57 @@ import (
 
 // KeepAlive is what to send on a stream that is otherwise silent.
 type KeepAlive struct {
-	Content string        `json:"content"`
-	Timeout time.Duration `json:"-"` // whole seconds, at least one
+	Content  string
+	Timeout  time.Duration // whole seconds, at least one
+	Interval bool          // also where the stream is not silent
 }
 
-// defaultTimeout is a keep-alive's if it has none.
-const defaultTimeout = 55
+const (
+	defaultTimeout = 55 // seconds, of a keep-alive and of a held response
+	minTimeout     = 5  // seconds, of a held response
+	maxTimeout     = 365 * 24 * time.Hour
+)
 
 // seconds returns n seconds, at least one and at most a year.
 func seconds(n uint64) time.Duration {
-	return time.Duration(min(max(n, 1), 365*24*3600)) * time.Second
+	return time.Duration(min(max(n, 1), uint64(maxTimeout/time.Second))) * time.Second
 }
 
 // parseKeepAlive reads Grip-Keep-Alive, whose data may end in spaces.
 func parseKeepAlive(s string) (*KeepAlive, error) {
 	content, rest, _ := strings.Cut(s, ";")
-	_, params := parseParams(";" + rest)
-	k := &KeepAlive{Content: content, Timeout: seconds(defaultTimeout)}
-	if v, ok := params["timeout"]; ok {
-		n, err := strconv.ParseUint(v, 10, 31)
-		if err != nil {
-			return nil, fmt.Errorf("grip: keep-alive timeout %q, want seconds", v)
-		}
-		k.Timeout = seconds(n)
+	if content == "" {
+		return nil, errors.New("grip: keep-alive without data")
 	}
-	if mode := params["mode"]; mode != "" && mode != "idle" && mode != "interval" {
-		return nil, fmt.Errorf("grip: keep-alive mode %q, want idle or interval", mode)
+	k := &KeepAlive{Content: content, Timeout: seconds(defaultTimeout)}
+	format := ""
+	_, params := parseParams(";" + rest)
+	for _, p := range params {
+		switch p.name {
+		case "timeout":
+			n, err := parseSeconds(p.value)
+			if err != nil {
+				return nil, err
+			}
+			k.Timeout = seconds(uint64(n))
+		case "mode":
+			if p.value != "" && p.value != "idle" && p.value != "interval" {
+				return nil, fmt.Errorf("grip: keep-alive mode %q, want idle or interval", p.value)
+			}
+			k.Interval = p.value == "interval"
+		case "format":
+			format = p.value
+		}
 	}
 	var err error
-	switch params["format"] {
+	switch format {
 	case "", "raw":
 	case "cstring":
 		k.Content, err = unescape(content)
 	case "base64":
 		k.Content, err = decode64(content)
 	default:
-		err = fmt.Errorf("grip: keep-alive format %q, want raw, cstring or base64", params["format"])
+		err = fmt.Errorf("grip: keep-alive format %q, want raw, cstring or base64", format)
 	}
 	return k, err
 }

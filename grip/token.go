@@ -61,9 +61,15 @@ func (k Key) Verify(token, issuer string, now time.Time) error {
 	return nil
 }
 
-// Authorize checks a publisher's Authorization: the key's bytes as a bearer
-// token or as the password of Basic, or a bearer JWT signed with it.
+// FastlyKeyHeader is where publishers of Fastly's have their key.
+const FastlyKeyHeader = "Fastly-Key"
+
+// Authorize checks what a publisher shows: the key's bytes as a bearer token, as
+// the password of Basic or as Fastly-Key, or a bearer JWT signed with it.
 func (k Key) Authorize(r *http.Request, now time.Time) error {
+	if token := r.Header.Get(FastlyKeyHeader); token != "" && r.Header.Get("Authorization") == "" {
+		return k.opaque(token)
+	}
 	if _, password, ok := r.BasicAuth(); ok {
 		return k.opaque(password)
 	}

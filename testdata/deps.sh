@@ -31,3 +31,6 @@ need_node() {
 	fi
 	command -v npm >/dev/null || install npm
 }
+
+# pushpin needs zurl to reach an origin, and Debian has that apart.
+need_pushpin() { { command -v pushpin && command -v zurl; } >/dev/null || install pushpin zurl; }

@@ -20,6 +20,7 @@ type Entry struct {
 	IDAt    int    // where in Frame the id begins; len(Frame) if it has none
 	Frame   []byte // never changed after Append
 	Time    time.Time
+	Extra   any // the caller's
 }
 
 // overhead is about what an entry costs beside its frame and channel, in bytes.

@@ -1,0 +1,320 @@
+//go:build linux
+
+package edge_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ebb-events/ebb/sse"
+)
+
+// TestAgainstPushpin asks this edge and Debian's Pushpin the same, in front of
+// the same origin, and compares what comes back. A difference must be named in
+// the table, and explained in docs/grip.md; one that is gone must be taken out.
+func TestAgainstPushpin(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { instruct(`{"response":{"body":"ready"}}`)(w, r, "") })
+	back := httptest.NewServer(mux)
+	t.Cleanup(back.Close)
+	edge := goLive(t, back.URL, must(net.Listen("tcp", "127.0.0.1:0")))
+	pushpin := startPushpin(t, back.Listener.Addr().String())
+	docs := string(must(os.ReadFile("../docs/grip.md")))
+
+	// All ask at once: some wait for seconds.
+	later := func(ask func(live) string) (ours, theirs chan string) {
+		ours, theirs = make(chan string, 1), make(chan string, 1)
+		go func() { ours <- ask(edge) }()
+		go func() { theirs <- ask(pushpin) }()
+		return ours, theirs
+	}
+	type row struct {
+		name, differs string
+		ours, theirs  chan string
+	}
+	var rows []row
+	for i, x := range exchanges {
+		ch := "c" + strconv.Itoa(i)
+		mux.HandleFunc("/"+ch+"/", func(w http.ResponseWriter, r *http.Request) { x.origin(w, r, ch) })
+		ours, theirs := later(func(l live) string { return x.ask(t, l, ch) })
+		rows = append(rows, row{x.name, x.differs, ours, theirs})
+	}
+	for _, p := range publications {
+		ours, theirs := later(func(l live) string { return p.ask(t, l) })
+		rows = append(rows, row{"publish " + p.name, p.differs, ours, theirs})
+	}
+	for _, row := range rows {
+		ours, theirs := <-row.ours, <-row.theirs
+		t.Run(row.name, func(t *testing.T) {
+			switch {
+			case row.differs == "" && ours != theirs:
+				t.Errorf("the edge and Pushpin differ\n--- edge\n%s\n--- Pushpin\n%s", ours, theirs)
+			case row.differs != "" && ours == theirs:
+				t.Errorf("both are now the same, not %q:\n%s", row.differs, ours)
+			case row.differs != "" && !strings.Contains(docs, "| "+row.differs+" |"):
+				t.Errorf("docs/grip.md does not explain %q", row.differs)
+			}
+		})
+	}
+}
+
+// once has a connection for each request: Pushpin closes idle ones when it likes.
+var once = &http.Transport{DisableKeepAlives: true}
+
+// exchange is a request, what the origin says to it, and what is published. CH
+// stands for its channel.
+type exchange struct {
+	name    string
+	origin  func(w http.ResponseWriter, r *http.Request, ch string)
+	method  string   // GET if empty
+	headers []string // in pairs
+	body    string
+	hold    string   // stream, or response; otherwise the answer comes by itself
+	publish []string // items
+	awaits  string   // of a stream: what else it must get before it is closed
+	differs string   // how Pushpin's answer is another
+}
+
+// ask returns what the client gets, without what is never the same.
+func (x *exchange) ask(t *testing.T, l live, ch string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := must(http.NewRequestWithContext(ctx, x.method, l.front+"/"+ch+"/?a=b", strings.NewReader(x.body)))
+	for i := 0; i+1 < len(x.headers); i += 2 {
+		r.Header.Add(x.headers[i], x.headers[i+1])
+	}
+	if x.hold == "response" {
+		stop := x.publishUntil(t, l, ch)
+		defer stop()
+	}
+	resp, err := once.RoundTrip(r)
+	if err != nil {
+		return "no answer: " + err.Error()
+	}
+	defer resp.Body.Close()
+	body := new(shared)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		io.Copy(body, resp.Body)
+	}()
+	if x.hold == "stream" {
+		x.play(t, l, ch, body, done)
+	}
+	if <-done; ctx.Err() != nil {
+		return "does not end: " + body.String()
+	}
+	return transcript(resp, body.String(), x.awaits)
+}
+
+// ping is published to find out whether a stream is held.
+const ping = ": ping\n\n"
+
+// play publishes to a stream once it is held, and then closes it.
+func (x *exchange) play(t *testing.T, l live, ch string, body *shared, done chan bool) {
+	if !body.wait(done, ping, func() { l.post(t, ch, `{"channel":"CH","http-stream":{"content":": ping\n\n"}}`) }) {
+		return
+	}
+	for _, item := range x.publish {
+		l.post(t, ch, item)
+	}
+	if x.awaits != "" {
+		body.wait(done, x.awaits, func() {})
+	}
+	l.post(t, ch, `{"channel":"CH","http-stream":{"action":"close","content":""}}`)
+}
+
+// publishUntil publishes what a held response waits for, on and on.
+func (x *exchange) publishUntil(t *testing.T, l live, ch string) (stop func()) {
+	if len(x.publish) == 0 {
+		return func() {}
+	}
+	end, ended := make(chan bool), make(chan bool)
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				for _, item := range x.publish {
+					l.post(t, ch, item)
+				}
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+// post publishes an item, which must work.
+func (l live) post(t *testing.T, ch, item string) {
+	status, text := l.send(t, "POST", "/publish/", `{"items":[`+strings.ReplaceAll(item, "CH", ch)+`]}`)
+	if status != 200 {
+		t.Errorf("publishing %s got %d %s", item, status, text)
+	}
+}
+
+func (l live) send(t *testing.T, method, path, body string, headers ...string) (status int, text string) {
+	r := must(http.NewRequestWithContext(t.Context(), method, l.control+path, strings.NewReader(body)))
+	r.Header.Set("Authorization", "Bearer "+secret) // which Pushpin does not look at
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Transfer-Encoding" {
+			r.ContentLength = -1
+		}
+	}
+	resp, err := once.RoundTrip(r)
+	if err != nil {
+		return 0, err.Error() // also where the server has hung up on a body that is too large
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode, string(must(io.ReadAll(resp.Body)))
+}
+
+// shared is a body that grows while others look at it.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// wait calls try again and again until s has text. It returns false if done.
+func (s *shared) wait(done chan bool, text string, try func()) bool {
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		if strings.Contains(s.String(), text) {
+			return true
+		}
+		try()
+		select {
+		case <-tick.C:
+		case <-done:
+			return false
+		}
+	}
+}
+
+// unlike are headers that say nothing about GRIP, or that only one of both adds.
+var unlike = []string{"Date", "Content-Length", "Connection", "Keep-Alive", "Transfer-Encoding", "X-Accel-Buffering", "Cache-Control"}
+
+// transcript is a response without what is never the same. Of what was awaited
+// there may be any number.
+func transcript(resp *http.Response, body, awaited string) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, resp.Status)
+	if resp.StatusCode == http.StatusBadGateway {
+		return b.String() // with a text for people
+	}
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		if !slices.Contains(unlike, name) {
+			fmt.Fprintf(&b, "%s: %q\n", name, resp.Header[name])
+		}
+	}
+	body = strings.ReplaceAll(body, ping, "")
+	if n := strings.Count(body, awaited); awaited != "" && n > 1 {
+		body = strings.Replace(body, awaited, "", n-1)
+	}
+	if resp.Header.Get("Content-Type") != sse.ContentType {
+		fmt.Fprintf(&b, "%q\n", body)
+		return b.String()
+	}
+	for r := sse.NewReader(strings.NewReader(body)); ; {
+		e, err := r.Next()
+		if err != nil {
+			return b.String()
+		}
+		if !strings.HasPrefix(e.Name, "ebb.") {
+			fmt.Fprintf(&b, "%s %q\n", e.Name, e.Data)
+		}
+	}
+}
+
+// publication is a request to the control port.
+type publication struct {
+	name, method, path, body string
+	headers                  []string
+	differs                  string
+}
+
+// ask returns the status, and the text of success: those of refusals are for
+// people.
+func (p *publication) ask(t *testing.T, l live) string {
+	status, text := l.send(t, p.method, p.path, p.body, p.headers...)
+	if status != 200 {
+		text = ""
+	}
+	return strings.TrimSpace(fmt.Sprint(status, " ", text))
+}
+
+// startPushpin runs Debian's Pushpin in front of an origin.
+func startPushpin(t *testing.T, origin string) live {
+	dir := must(os.MkdirTemp("", "pushpin")) // a short path: it has sockets in it
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	front, control := freePort(), freePort()
+	conf := strings.NewReplacer("DIR", dir, "FRONT", front, "CONTROL", control, "SECRET", secret).Replace(string(must(os.ReadFile("testdata/pushpin.conf"))))
+	for name, text := range map[string]string{"pushpin.conf": conf, "routes": "* " + origin + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("pushpin", "--config="+filepath.Join(dir, "pushpin.conf"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // its parts are processes of their own
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v (make deps installs it)", err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(5*time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer late.Stop()
+		_ = cmd.Wait()
+	})
+	l := live{"http://127.0.0.1:" + front, "http://127.0.0.1:" + control}
+	within(t, "Pushpin serves", func() bool {
+		for _, url := range []string{l.control, l.front} {
+			resp, err := http.Get(url)
+			if err != nil {
+				return false
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if url == l.front && string(body) != "ready" { // its parts find each other later
+				return false
+			}
+		}
+		return true
+	})
+	return l
+}
+
+// freePort returns a port that nobody has, for a program that must be told one.
+func freePort() string {
+	ln := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+}
