@@ -44,20 +44,20 @@ func Peers() []string { return slices.Sorted(maps.Keys(peers)) }
 
 // Report is what an [Edge] measured.
 type Report struct {
-	Edge     Edge // as it was measured
-	Floor    *Server
-	Ebb      *Server
-	Peers    []*Server
-	Slow     *Slow
-	Secure   []Secure
-	Took     time.Duration
-	LeftOut  []string // what is missing, and why
-	Versions []string // of the peers
+	Edge    Edge // as it was measured
+	Floor   *Server
+	Ebb     *Server
+	Peers   []*Server
+	Slow    *Slow
+	Secure  []Secure
+	Took    time.Duration
+	LeftOut []string // what is missing, and why
 }
 
 // Server is how one server did. What was not measured is zero or nil.
 type Server struct {
 	Name     string
+	Version  string   // of a peer's Debian package
 	Memory   []Point  // bytes for a stream, over the number of streams
 	CPU      []Point  // nanoseconds for a delivery, one broadcast at a time
 	Blocks   []Fanout // those at the full number of streams
@@ -125,12 +125,22 @@ func (e Edge) complete() (Edge, error) {
 	return e, nil
 }
 
+// spare is how many files may be open beside the streams.
+const spare = 500
+
 // Run starts the servers, one after the other but for the floor, which takes
 // turns with Ebb, measures, and stops them.
 func (e Edge) Run(ctx context.Context) (*Report, error) {
 	e, err := e.complete()
 	if err != nil {
 		return nil, err
+	}
+	files, err := openFiles()
+	if err != nil {
+		return nil, fmt.Errorf("bench: holding very many streams: %w", err)
+	}
+	if need := e.Streams + spare; files < need {
+		return nil, fmt.Errorf("bench: %d streams need %d open files, and the limit is %d (ulimit -n)", e.Streams, need, files)
 	}
 	begin := time.Now()
 	r := &Report{Edge: e, Ebb: &Server{Name: "Ebb"}}
@@ -143,14 +153,16 @@ func (e Edge) Run(ctx context.Context) (*Report, error) {
 		{"personal", func() error { return e.personals(ctx, r, ours) }},
 		{"slow", func() error {
 			return e.with(ctx, ours.start, func(t *trial) error {
-				slow, err := e.slow(ctx, t)
-				r.Slow = &slow
-				return err
+				return e.with(ctx, ours.start, func(control *trial) error {
+					slow, err := e.slow(ctx, t, control)
+					r.Slow = &slow
+					return err
+				})
 			})
 		}},
 		{"secure", func() error { return e.secures(ctx, r, ours) }},
 	} {
-		if !slices.Contains(e.Only, part.name) {
+		if !e.has(part.name) {
 			continue
 		}
 		if err := r.leaveOut(part.run()); err != nil {
@@ -160,6 +172,9 @@ func (e Edge) Run(ctx context.Context) (*Report, error) {
 	r.Took = time.Since(begin)
 	return r, nil
 }
+
+// has tells whether a part is measured.
+func (e Edge) has(part string) bool { return slices.Contains(e.Only, part) }
 
 // leaveOut notes what could not be measured here, and returns other errors.
 func (r *Report) leaveOut(err error) error {
@@ -177,8 +192,7 @@ func (e Edge) with(ctx context.Context, start func(context.Context) (*target, er
 		return err
 	}
 	if err := f(t); err != nil {
-		err = fmt.Errorf("%s: %w", t.name, err)
-		return errors.Join(err, t.end())
+		return errors.Join(fmt.Errorf("%s: %w", t.name, err), t.end())
 	}
 	return t.end()
 }
@@ -194,19 +208,19 @@ func (e Edge) personals(ctx context.Context, r *Report, ours ebb) error {
 	}
 	return e.with(ctx, startNchan, func(t *trial) error { // the only peer here that can resume
 		p, err := e.personal(ctx, t, 1, 8)
-		r.peer(t.name).Personal = &p
+		r.peer(t).Personal = &p
 		return err
 	})
 }
 
-// peer returns the peer of that name, which is added if it is new.
-func (r *Report) peer(name string) *Server {
+// peer returns the results of a peer, which is added if it is new.
+func (r *Report) peer(t *trial) *Server {
 	for _, p := range r.Peers {
-		if p.Name == name {
+		if p.Name == t.name {
 			return p
 		}
 	}
-	r.Peers = append(r.Peers, &Server{Name: name})
+	r.Peers = append(r.Peers, &Server{Name: t.name, Version: t.version})
 	return r.Peers[len(r.Peers)-1]
 }
 

@@ -17,7 +17,7 @@ func (e Edge) fanouts(ctx context.Context, r *Report, ours ebb) error {
 		turns := []turn{{t, r.Ebb}}
 		if floor != nil {
 			r.Floor = &Server{Name: floor.name}
-			turns = []turn{{floor, r.Floor}, {t, r.Ebb}}
+			turns = append(turns, turn{floor, r.Floor})
 		}
 		err = e.byTurns(ctx, turns)
 		if floor != nil {
@@ -39,13 +39,10 @@ type turn struct {
 // blocks is how often each takes its turn at the full number of streams.
 const blocks = 3
 
+// byTurns begins with the streams of the first, while they are there.
 func (e Edge) byTurns(ctx context.Context, turns []turn) error {
-	for _, t := range turns {
-		if t.name == "Ebb" {
-			if err := e.grow(ctx, t.trial, t.to); err != nil {
-				return err
-			}
-		}
+	if err := e.grow(ctx, turns[0].trial, turns[0].to); err != nil {
+		return err
 	}
 	for i := range blocks {
 		for _, t := range turns {
@@ -69,7 +66,7 @@ func (e Edge) byTurns(ctx context.Context, turns []turn) error {
 func (e Edge) peerFanouts(ctx context.Context, r *Report) error {
 	for _, name := range e.Peers {
 		err := e.with(ctx, peers[name], func(t *trial) error {
-			to := r.peer(t.name)
+			to := r.peer(t)
 			if err := e.grow(ctx, t, to); err != nil {
 				return err
 			}
@@ -88,20 +85,26 @@ func (e Edge) peerFanouts(ctx context.Context, r *Report) error {
 }
 
 // warm has a server do a little of everything, so that what it needs but once
-// is not counted to its streams, and returns its memory.
+// is not counted to its streams, and returns its memory. Few streams, since it
+// may keep what they took for those to come; many times, or a server that
+// tidies up after a burst would do so only later.
 func (e Edge) warm(ctx context.Context, t *trial) (int64, error) {
-	if err := t.ensure(ctx, e.warmup()); err != nil {
-		return 0, err
+	for range min(warmOpenings/e.warmup(), 30) {
+		if err := t.ensure(ctx, e.warmup()); err != nil {
+			return 0, err
+		}
+		if _, err := t.broadcast(ctx, 1, false); err != nil {
+			return 0, err
+		}
+		t.crowd.shrink(0)
 	}
-	if _, err := t.broadcast(ctx, 5, false); err != nil {
-		return 0, err
-	}
-	t.crowd.shrink(0)
 	return t.settled(ctx, e.Settle)
 }
 
-// warmup is how many streams a server has had before its memory is looked at:
-// few, since it may keep what they took for those to come.
+// warmOpenings is how many streams are opened and closed to warm a server up.
+const warmOpenings = 3000
+
+// warmup is how many of them there are at a time.
 func (e Edge) warmup() int { return max(e.Streams/50, 1) }
 
 // grow measures the memory of more and more streams.

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Page is the results as a page. about says where and how they were made.
@@ -23,14 +24,15 @@ processes of its own, one after the other, with the same client.
 	}
 	fmt.Fprintf(&b, `![Memory per stream and CPU per delivery over the number of streams](streams.svg)
 
+%s
 How it is measured:
 
 - Memory is user space, the proportional set size of all processes of a server,
-  when it changes no more: with the streams less without them, divided. Before,
-  the server has had %d streams and some broadcasts, so that what it needs but
-  once is not counted. Of Ebb it is the edge's process with its embedded broker.
+  when it has not changed for six seconds: with the streams less without them,
+  divided. Before, the server has had some %s streams and broadcasts, %d at a
+  time, so that what it needs but once is not counted. Of Ebb it is the edge's process with its embedded broker.
 - CPU is the server's own, user and system, out of its processes' clocks; the
-  client's is not in it. Ebb and the floor take turns, %d each, of %d broadcasts.
+  client's is not in it. Ebb and the floor take turns, %d each, with %d broadcasts in each.
 - Events have %d bytes of data, with a number and the time in it: the client
   checks on each stream that none is missing, comes twice, or is another
   user's. "Out of order" counts events that others came instead of.
@@ -46,23 +48,91 @@ How it is measured:
   last has everything. nchan's have no set-up call.
 - The slow reader has a receive buffer of 4 KiB, reads 256 bytes four times a
   second while %s events of 1 KiB are sent at %d/s, %d at a time, and the rest as
-  fast as it can when that is over. The others' p99 without it is of as many
-  events, half before it came and half after it went.
-- nchan runs with one worker process, Pushpin with its limits of messages lifted.
+  fast as it can when that is over. The p99 without it is of a second server,
+  which has no slow reader and takes turns with the first, eight each. Its log
+  grows too: the embedded broker's is in the same process.
+%s- nchan runs with one worker process, Pushpin with its limits of messages lifted
+  and 64 streams being opened at a time: with more it does not answer.
 %s
-
 For Mercure, which is not in Debian, see what was published elsewhere, measured
 like this on 2 cores with 15,000 streams: 46 KiB a stream, 19.6 us a delivery,
 339 events/s to single users, and 4.3 s to come back on one shared channel.
 
-%s`, e.warmup(), blocks, e.Rounds, e.Size, inFlight, thousands(e.SlowEvents), e.SlowRate, burst, r.slowDetail(), about)
+%s`, r.points(), thousands(min(warmOpenings, 30*e.warmup())), e.warmup(), blocks, e.Rounds, e.Size, inFlight, thousands(e.SlowEvents), e.SlowRate, burst, r.versions(), r.details(), about)
 	return b.String()
 }
 
-func (r *Report) slowDetail() string {
-	s := r.Slow
-	if s == nil {
+// details are numbers that explain others.
+func (r *Report) details() string {
+	var b strings.Builder
+	if r.Floor != nil && len(r.Ebb.Blocks) > 0 {
+		fmt.Fprintf(&b, "- The turns, us per delivery: Ebb %s; the floor %s.\n", r.Ebb.blocksEach(), r.Floor.blocksEach())
+	}
+	if s := r.Slow; s != nil {
+		fmt.Fprintf(&b, "- While others were sent events, the slow reader read %s bytes; the server ended its\n  stream %d times.\n", thousands(s.Read), s.Cuts)
+	}
+	if r.Edge.has("secure") {
+		fmt.Fprintf(&b, "- Streams over TLS have a connection each, as of one browser each.\n")
+	}
+	return b.String()
+}
+
+// versions are those of the peers.
+func (r *Report) versions() string {
+	var all []string
+	for _, p := range r.Peers {
+		if p.Version != "" {
+			all = append(all, p.Name+" "+p.Version)
+		}
+	}
+	if all == nil {
 		return ""
 	}
-	return fmt.Sprintf("- While others were sent events, the slow reader read %s bytes; the server ended its\n  stream %d times.", thousands(s.Read), s.Cuts)
+	return "- Debian's packages: " + strings.Join(all, ", ") + ".\n"
+}
+
+// points are what the plot shows, as a table.
+func (r *Report) points() string {
+	servers := append([]*Server{r.Ebb}, r.Peers...)
+	if r.Floor != nil {
+		servers = append(servers, r.Floor)
+	}
+	head := []string{"streams"}
+	for _, s := range servers {
+		if len(s.Memory) > 0 {
+			head = append(head, s.Name+", KiB")
+		}
+		if len(s.CPU) > 0 {
+			head = append(head, s.Name+", us")
+		}
+	}
+	if len(head) == 1 {
+		return ""
+	}
+	var b strings.Builder
+	writeRow(&b, head)
+	fmt.Fprintf(&b, "|%s\n", strings.Repeat("---:|", len(head)))
+	for _, n := range r.Edge.Sizes {
+		cells := []string{thousands(n)}
+		for _, s := range servers {
+			if len(s.Memory) > 0 {
+				cells = append(cells, at(s.Memory, n, func(v float64) string { return kib(v) }))
+			}
+			if len(s.CPU) > 0 {
+				cells = append(cells, at(s.CPU, n, func(v float64) string { return us(time.Duration(v)) }))
+			}
+		}
+		writeRow(&b, cells)
+	}
+	return b.String()
+}
+
+// at is the value at a number of streams, "" if it was not measured.
+func at(points []Point, streams int, write func(float64) string) string {
+	for _, p := range points {
+		if p.Streams == streams {
+			return write(p.Value)
+		}
+	}
+	return ""
 }

@@ -62,7 +62,7 @@ func startNchan(ctx context.Context) (*target, error) {
 	if _, err := os.Stat(module); err != nil {
 		return nil, errLeftOut("nchan is left out: apt-get install libnginx-mod-nchan")
 	}
-	t := &target{name: "nchan"}
+	t := &target{name: "nchan", version: packageVersion(ctx, "libnginx-mod-nchan")}
 	control := ""
 	conf := func() string {
 		comment, user := "#", "nobody" // only root may choose
@@ -138,7 +138,7 @@ func startPushpin(ctx context.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{name: "Pushpin", atOnce: 64}
+	t := &target{name: "Pushpin", version: packageVersion(ctx, "pushpin"), atOnce: 64}
 	origin, err := startHolder(ctx)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func startPushpin(ctx context.Context) (*target, error) {
 		)
 	}
 	if err == nil {
-		t.measured, err = startAt(ctx, exec.Command(pushpin, "--config="+filepath.Join(t.dir, "pushpin.conf")), t.streams, control)
+		t.measured, err = startAt(ctx, withFiles(pushpin, "--config="+filepath.Join(t.dir, "pushpin.conf")), t.streams, control)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pushpin: %w", err), t.stop())
@@ -202,6 +202,20 @@ func (t *target) makeDir() (err error) {
 func free(addr *string) (err error) {
 	*addr, err = freeAddr()
 	return err
+}
+
+// withFiles is a command that may open as many files as the system lets it.
+func withFiles(program, arg string) *exec.Cmd {
+	return exec.Command("/bin/sh", "-c", `ulimit -n $(ulimit -H -n); exec "$0" "$@"`, program, arg)
+}
+
+// packageVersion is that of a Debian package, "" where there is none.
+func packageVersion(ctx context.Context, pkg string) string {
+	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${Version}", pkg).Output()
+	if err != nil {
+		return ""
+	}
+	return string(out)
 }
 
 // lookPath finds a program of a Debian package.

@@ -5,6 +5,7 @@ import (
 	"image/color"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -36,9 +37,11 @@ func (r *Report) Plot() ([]byte, error) {
 		return nil, err
 	}
 	canvas := vgsvg.New(24*vg.Centimeter, 9*vg.Centimeter)
+	whole := draw.New(canvas)
+	whole.FillPolygon(color.White, whole.ClipPolygonXY(corners(whole.Rectangle))) // readable on a dark page too
 	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter, PadTop: 4 * vg.Millimeter, PadBottom: 4 * vg.Millimeter, PadLeft: 4 * vg.Millimeter, PadRight: 4 * vg.Millimeter}
 	both := [][]*plot.Plot{{memory, cpu}}
-	for i, c := range plot.Align(both, tiles, draw.New(canvas))[0] {
+	for i, c := range plot.Align(both, tiles, whole)[0] {
 		both[0][i].Draw(c)
 	}
 	var b bytes.Buffer
@@ -46,10 +49,14 @@ func (r *Report) Plot() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// panel draws one value of the servers that have it, on a logarithmic scale:
-// they are far apart.
+// panel draws one value of the servers that have it.
 func panel(title string, servers []*Server, of func(*Server) []Point, unit float64) (*plot.Plot, error) {
 	p := plot.New()
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
+	} {
+		f.Variant = "Sans"
+	}
 	p.Title.Text = title
 	p.Title.Padding = 2 * vg.Millimeter
 	p.X.Label.Text = "streams"
@@ -81,4 +88,8 @@ func panel(title string, servers []*Server, of func(*Server) []Point, unit float
 	p.Y.Min = 0
 	p.Y.Max *= 1.35 // room for the legend
 	return p, nil
+}
+
+func corners(r vg.Rectangle) []vg.Point {
+	return []vg.Point{r.Min, {X: r.Min.X, Y: r.Max.Y}, r.Max, {X: r.Max.X, Y: r.Min.Y}}
 }

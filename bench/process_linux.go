@@ -69,3 +69,10 @@ func memory(pids []int) (sum int64, err error) {
 	}
 	return sum, nil
 }
+
+// openFiles is how many files this process may have open.
+func openFiles() (int, error) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return int(min(limit.Cur, 1<<30)), err
+}

@@ -15,3 +15,4 @@ func family(pid int) []int { return []int{pid} }
 
 func cpuTime([]int) (time.Duration, error) { return 0, errors.ErrUnsupported }
 func memory([]int) (int64, error)          { return 0, errors.ErrUnsupported }
+func openFiles() (int, error)              { return 0, errors.ErrUnsupported }

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,7 +48,7 @@ func (r *Report) rows() []row {
 			}
 			return kib(s.Memory[len(s.Memory)-1].Value)
 		}},
-		{"the same, a channel each, KiB", "0.5", personal(func(p *Personal) string { return kib(p.Memory) })},
+		{"memory per idle stream, a channel each, KiB", "0.5", personal(func(p *Personal) string { return kib(p.Memory) })},
 		{"one broadcast at a time: CPU per delivery, us", "1.15 x floor", alone(func(f Fanout) string { return us(f.Each()) + r.ratio(f) })},
 		{"- deliveries/s", "", alone(func(f Fanout) string { return perSecond(f.Rate()) })},
 		{"- latency p50, p99, ms", "", alone(func(f Fanout) string { return ms(f.P50) + ", " + ms(f.P99) })},
@@ -111,23 +112,32 @@ func (r *Report) Table() string {
 	}
 	if s := r.Slow; s != nil {
 		alone(fmt.Sprintf("one reader at 1 KB/s beside %s: their p99 with it / without it, ms", thousands(s.Fast)), "1.1 x",
-			fmt.Sprintf("%s / %s = %.2f x", ms(s.With), ms(s.Without), float64(s.With)/float64(max(s.Without, 1))))
+			fmt.Sprintf("%s / %s = %.2f x", ms(s.With.P99), ms(s.Without.P99), float64(s.With.P99)/float64(max(s.Without.P99, 1))))
 		alone("- what it got in the end, in order", thousands(s.Events), thousands(s.Received))
-		alone("- memory while it was there, least and most, MiB", "flat", s.memory())
-		alone("- lost or wrong, for the others", "0", bad(s.Lost, s.Wrong))
+		alone("- the server's memory in the beginning, most, in the end, MiB", "flat", s.With.memory())
+		alone("- that of the server without a slow reader", "", s.Without.memory())
+		alone("- lost or wrong, for the others", "0", bad(s.With.Lost+s.Without.Lost, s.With.Wrong.plus(s.Without.Wrong)))
 	}
 	return b.String()
 }
 
-func (s *Slow) memory() string {
-	if len(s.Memory) == 0 {
+// memory is how the server's developed.
+func (b Beside) memory() string {
+	if len(b.Memory) == 0 {
 		return ""
 	}
-	least, most := s.Memory[0], s.Memory[0]
-	for _, m := range s.Memory {
-		least, most = min(least, m), max(most, m)
+	mib := func(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+	return fmt.Sprintf("%.0f, %.0f, %.0f", mib(b.Memory[0]), mib(slices.Max(b.Memory)), mib(b.Memory[len(b.Memory)-1]))
+}
+
+// blocksEach are the costs of a delivery in each turn, which show how steady
+// the machine was.
+func (s *Server) blocksEach() string {
+	var all []string
+	for _, b := range s.Blocks {
+		all = append(all, us(b.Each()))
 	}
-	return fmt.Sprintf("%.1f, %.1f", float64(least)/(1<<20), float64(most)/(1<<20))
+	return strings.Join(all, ", ")
 }
 
 func writeRow(b *strings.Builder, cells []string) {
@@ -182,7 +192,8 @@ func (r *Report) Wrong() error {
 		check("events to single users", bad(p.Lost, p.Wrong))
 	}
 	if s := r.Slow; s != nil {
-		check("beside a slow reader", bad(s.Lost, s.Wrong))
+		check("beside a slow reader", bad(s.With.Lost, s.With.Wrong))
+		check("without a slow reader", bad(s.Without.Lost, s.Without.Wrong))
 		check("to a slow reader", bad(s.Events-s.Received, counts{}))
 	}
 	for _, s := range r.Secure {

@@ -23,7 +23,7 @@ func TestResultsSayWhatWentWrong(t *testing.T) {
 		"one at a time: 1 lost":                func(r *Report) { r.Ebb.Blocks[0].Lost = 1 },
 		"as fast as accepted: 2 twice":         func(r *Report) { r.Ebb.Burst.Wrong.Repeats = 2 },
 		"single users: 1,234 of others":        func(r *Report) { r.Ebb.Personal.Wrong.Foreign = 1234 },
-		"beside a slow reader: 1 out of order": func(r *Report) { r.Slow.Wrong.Missing = 1 },
+		"beside a slow reader: 1 out of order": func(r *Report) { r.Slow.With.Wrong.Missing = 1 },
 		"to a slow reader: 1 lost":             func(r *Report) { r.Slow.Received = 7 },
 		"over TLS, HTTP/2: 3 lost":             func(r *Report) { r.Secure[0].Heard = 0 },
 	} {

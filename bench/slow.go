@@ -10,37 +10,46 @@ import (
 	"time"
 )
 
-// Slow is how others fare beside a reader that takes next to nothing.
+// Slow is how others fare beside a reader that takes next to nothing, compared
+// with a server of the same kind that has no such reader.
 type Slow struct {
-	Fast     int           // streams beside it
-	Events   int           // for each of them, while it is there
-	Data     int           // bytes of an event
-	Rate     int           // events a second
-	Without  time.Duration // the others' p99 before it came and after it went
-	With     time.Duration // the others' p99
-	Memory   []int64       // of the server, every second while it was there, in bytes
-	Received int           // by the slow reader, in order, in the end
-	Read     int           // bytes, while others were sent events
-	Cuts     int           // how often the server ended its stream; it came back with its last id
-	Lost     int           // by the others
-	Wrong    counts
+	Fast   int // streams beside it
+	Events int // for each of them, and for the slow one
+	Data   int // bytes of an event
+	Rate   int // events a second
+
+	With, Without Beside
+	Received      int // by the slow reader, in order, in the end
+	Read          int // bytes, while others were sent events
+	Cuts          int // how often the server ended its stream; it came back with its last id
 }
 
-// burst is how many events are sent at a time.
-const burst = 10
+// Beside is how the fast streams of one server fare.
+type Beside struct {
+	P99    time.Duration
+	Memory []int64 // of the server, in bytes, every second while events were sent
+	Lost   int
+	Wrong  counts
 
-// slow measures fast streams without a slow one, with it, and without it again.
-func (e Edge) slow(ctx context.Context, t *trial) (s Slow, err error) {
+	ages spread
+}
+
+const (
+	burst  = 10 // events that are sent at a time
+	stints = 8  // of each server, by turns
+)
+
+// slow measures two servers by turns. One has a slow reader all the time.
+func (e Edge) slow(ctx context.Context, t, control *trial) (s Slow, err error) {
 	s = Slow{Fast: e.Fast, Events: e.SlowEvents, Data: 1024, Rate: e.SlowRate}
-	if err := t.ensure(ctx, e.Fast); err != nil {
-		return s, err
-	}
-	if _, err := t.paced(ctx, s.Events/8, s.Data, s.Rate, nil); err != nil { // warms up
-		return s, err
-	}
-	before, err := t.paced(ctx, s.Events/2, s.Data, s.Rate, nil)
-	if err != nil {
-		return s, err
+	for _, each := range []*trial{control, t} {
+		if err := each.ensure(ctx, e.Fast); err != nil {
+			return s, err
+		}
+		var warm Beside
+		if err := each.paced(ctx, s.Events/stints, s, &warm); err != nil {
+			return s, err
+		}
 	}
 	paths, err := t.paths(ctx, []int32{everybody})
 	if err != nil {
@@ -53,54 +62,39 @@ func (e Edge) slow(ctx context.Context, t *trial) (s Slow, err error) {
 		return s, fmt.Errorf("slow reader: %w", err)
 	}
 	hurry := make(chan struct{})
-	slow := beside(func() error { return reader.crawl(crawling, t.number+uint32(s.Events), hurry) })
+	slow := beside(func() error { return reader.crawl(crawling, reader.last+uint32(s.Events), hurry) })
 	defer slow.wait()
 	defer cancel()
-	pids := t.pids()
-	with, err := t.paced(ctx, s.Events, s.Data, s.Rate, func() {
-		if m, err := memory(pids); err == nil {
-			s.Memory = append(s.Memory, m)
+	for i := range stints {
+		events := s.Events*(i+1)/stints - s.Events*i/stints
+		if err := control.paced(ctx, events, s, &s.Without); err != nil {
+			return s, err
 		}
-	})
-	if err != nil {
-		return s, err
+		if err := t.paced(ctx, events, s, &s.With); err != nil {
+			return s, err
+		}
 	}
 	s.Read = int(reader.got.Load())
 	close(hurry)
 	t.crowd.patient += time.Minute // nothing comes meanwhile
 	err = t.run(ctx, "the slow reader catches up", func() (int, int) { return 0, 1 }, slow.over)
 	t.crowd.patient -= time.Minute
-	if err == nil {
-		err = slow.wait()
+	if err != nil {
+		cancel()
 	}
+	err = errors.Join(err, slow.wait())
 	s.Received, s.Cuts = s.Events-int(t.number-reader.last), reader.cuts
 	if err != nil {
 		return s, fmt.Errorf("slow reader, after %d of %d events and %d cuts: %w", s.Received, s.Events, s.Cuts, err)
 	}
-	after, err := t.paced(ctx, s.Events/2, s.Data, s.Rate, nil)
-	if err != nil {
-		return s, err
-	}
-	s.With = with.ages.percentile(99)
-	before.ages.join(&after.ages)
-	s.Without = before.ages.percentile(99)
-	for _, f := range []*phase{before, with, after} {
-		s.Lost += f.lost
-		s.Wrong = s.Wrong.plus(f.counts)
+	for _, b := range []*Beside{&s.With, &s.Without} {
+		b.P99 = b.ages.percentile(99)
 	}
 	return s, nil
 }
 
-// phase is one part of a measurement.
-type phase struct {
-	ages   spread
-	counts counts
-	lost   int
-}
-
-// paced sends everybody so many events, some at a time at fixed times, and
-// calls every every second.
-func (t *trial) paced(ctx context.Context, events, data, rate int, every func()) (*phase, error) {
+// paced sends everybody so many events, some at a time at fixed times.
+func (t *trial) paced(ctx context.Context, events int, s Slow, to *Beside) error {
 	c := t.crowd
 	c.forget()
 	first := t.number
@@ -108,10 +102,10 @@ func (t *trial) paced(ctx context.Context, events, data, rate int, every func())
 	publishing := beside(func() error {
 		begin := time.Now()
 		for i := 0; i < events; i += burst {
-			sleepUntil(ctx, begin.Add(time.Duration(i)*time.Second/time.Duration(rate)))
+			sleepUntil(ctx, begin.Add(time.Duration(i)*time.Second/time.Duration(s.Rate)))
 			var items []item
 			for n := i; n < min(i+burst, events); n++ {
-				items = append(items, item{everybody, first + uint32(n) + 1, data})
+				items = append(items, item{everybody, first + uint32(n) + 1, s.Data})
 			}
 			if err := t.publish(ctx, items); err != nil {
 				return err
@@ -119,19 +113,26 @@ func (t *trial) paced(ctx context.Context, events, data, rate int, every func())
 		}
 		return nil
 	})
+	pids := t.pids()
+	var unseen error
 	want := events * len(c.streams)
 	next := time.Now()
-	err := t.run(ctx, "beside a slow reader", func() (int, int) { return c.Events, want }, func() bool {
-		if now := time.Now(); every != nil && now.After(next) {
+	err := t.run(ctx, "events beside a slow reader, and without", func() (int, int) { return c.Events, want }, func() bool {
+		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Second)
-			every()
+			var size int64
+			size, unseen = memory(pids)
+			to.Memory = append(to.Memory, size)
 		}
 		return publishing.over() && (publishing.err != nil || c.Events >= want)
 	})
 	if errors.Is(err, errSilent) {
-		err = nil
+		err = nil // which Lost tells
 	}
-	return &phase{c.ages, c.counts, want - c.Events}, errors.Join(err, publishing.wait())
+	to.ages.join(&c.ages)
+	to.Lost += want - c.Events
+	to.Wrong = to.Wrong.plus(c.counts)
+	return errors.Join(err, publishing.wait(), unseen)
 }
 
 // crawler reads a stream at 1 KB a second, until it is told to hurry.

@@ -15,6 +15,7 @@ import (
 // given to it. It runs in processes of its own.
 type target struct {
 	name    string
+	version string // of its package
 	streams string // host:port where streams are opened
 	atOnce  int    // streams it lets us open at a time; as many as we like if 0
 	hello   bool   // it says ebb.hello when a stream is attached

@@ -133,7 +133,7 @@ func (t *trial) opened(ctx context.Context) error {
 }
 
 const (
-	steady  = 4 * time.Second        // without a change
+	steady  = 6 * time.Second        // without a change
 	sampled = 500 * time.Millisecond // how often memory is looked at
 )
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,6 +80,11 @@ int main(void)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof addr;
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max < MOST ? files.rlim_max : MOST;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (bind(listener, (struct sockaddr *)&addr, size) < 0 || listen(listener, 4096) < 0) fail("listen");

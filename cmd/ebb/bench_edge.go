@@ -38,6 +38,9 @@ func (c *benchEdgeCmd) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	fmt.Fprint(env.stdout, report.Table())
+	for _, why := range report.LeftOut {
+		fmt.Fprintln(env.stdout, "not measured:", why)
+	}
 	if c.Out != "" {
 		if err := c.write(report); err != nil {
 			return err
