@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz chaos latency kafka build clean
+.PHONY: help test deps lint go web e2e fresh fuzz chaos latency bench kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ latency: build deps  ## measure command to browser on both brokers, the JVM warm
 		read -r _ addr <&$${K[0]}; \
 		./ebb bench latency --seconds 5 --kafka $$addr >/dev/null; \
 		./ebb bench latency --kafka $$addr --kafka-name 'Apache Kafka' --out docs/latency.md
+
+bench: build     ## measure very many streams, beside nchan and Pushpin if installed, in about 15 minutes: bench/RESULTS.md
+	./ebb bench edge --out bench/RESULTS.md
 
 kafka: deps      ## run Apache Kafka until Ctrl-C, to try things with
 	$(GO) run ./internal/kafkatest/kafka

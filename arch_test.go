@@ -64,6 +64,7 @@ var only = map[string]string{
 	"golang.org/x/crypto":                 "gateway",
 	"golang.org/x/time":                   "gateway",
 	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
+	"gonum.org/v1/plot":                   "bench",
 	"testing":                             "internal/kafkatest",
 }
 

@@ -8,14 +8,20 @@ import (
 	"time"
 )
 
-// ebbDev is the real one, on a data directory of its own.
-func ebbDev(t *testing.T, flags ...string) *exec.Cmd {
+// build returns the program's path.
+func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "ebb")
 	if out, err := exec.Command("go", "build", "-o", program, "../cmd/ebb").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(program, "dev", "--data", t.TempDir())
+	return program
+}
+
+// ebbDev is the real one, on a data directory of its own.
+func ebbDev(t *testing.T, flags ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(build(t), "dev", "--data", t.TempDir())
 	for _, flag := range []string{"--addr", "--edge-addr", "--control-addr", "--admin-addr", "--kafka-addr"} {
 		cmd.Args = append(cmd.Args, flag, "127.0.0.1:0")
 	}

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// server is a running ebb dev.
+// server is a running process that serves.
 type server struct {
-	url string
-	cmd *exec.Cmd
-	log tail
+	url    string
+	cmd    *exec.Cmd
+	log    tail
+	anyEnd bool // its exit code says nothing
 }
 
 // start returns once the server is ready.
@@ -27,6 +28,7 @@ func start(ctx context.Context, cmd *exec.Cmd) (*server, error) {
 	}
 	cmd.Stderr = &s.log
 	cmd.WaitDelay = time.Second
+	bind(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -48,7 +50,8 @@ func (s *server) stop() error {
 	s.terminate()
 	late := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
 	defer late.Stop()
-	if err := s.cmd.Wait(); err != nil {
+	defer endGroup(s.cmd)
+	if err := s.cmd.Wait(); err != nil && !s.anyEnd {
 		return fmt.Errorf("the server: %w\n%s", err, s.log.troubles())
 	}
 	return nil

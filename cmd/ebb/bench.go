@@ -15,6 +15,8 @@ import (
 
 type benchCmd struct {
 	Latency benchLatencyCmd `cmd:"" help:"Measure the time from a command to its event at the client."`
+	Edge    benchEdgeCmd    `cmd:"" help:"Measure what very many streams take, beside a floor in C and other servers."`
+	Gateway benchGatewayCmd `cmd:"" hidden:"" help:"Be a gateway without Kafka, for ebb bench edge."`
 }
 
 type benchLatencyCmd struct {
@@ -79,7 +81,7 @@ func (l *benchLatencyCmd) measure(ctx context.Context, name string, flags ...str
 		}
 	}
 	run := bench.Latency{Server: server, Rate: l.Rate, Time: time.Duration(l.Seconds) * time.Second, Users: l.Users}
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if onTerminal() {
 		run.Sent = bench.Bar(os.Stderr, name)
 	}
 	taken, err := run.Run(ctx)

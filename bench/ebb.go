@@ -1,0 +1,234 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ebb is the program that is measured: an edge on its embedded broker, and a
+// gateway that tells it whose streams to hold.
+type ebb struct {
+	program string   // path of ebb
+	flags   []string // more, for the edge
+	secure  bool     // TLS for browsers
+}
+
+// start starts both, in processes of their own. The gateway has no Kafka:
+// opening a stream needs none.
+func (e ebb) start(ctx context.Context) (t *target, err error) {
+	t = &target{name: "Ebb", hello: true}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.stop())
+			t = nil
+		}
+	}()
+	if err := t.makeDir(); err != nil {
+		return t, err
+	}
+	gatewayAddr, err := freeAddr()
+	if err != nil {
+		return t, err
+	}
+	keys, err := writeKeys(t.dir, "grip", "publish", "ticket", "jwt")
+	if err != nil {
+		return t, err
+	}
+	control, err := freeAddr()
+	if err != nil {
+		return t, err
+	}
+	edge := exec.Command(e.program, "edge", "--origin", "http://"+gatewayAddr, "--addr", "127.0.0.1:0",
+		"--control-addr", control, "--admin-addr", "127.0.0.1:0",
+		"--grip-key", keys.file("grip"), "--publish-key", keys.file("publish"), "--log-level", "warn")
+	edge.Args = append(edge.Args, e.flags...)
+	if e.secure {
+		flags, err := e.secureFlags(ctx, t.dir)
+		if err != nil {
+			return t, err
+		}
+		edge.Args = append(edge.Args, flags...)
+	}
+	broker, err := e.broker(ctx, t)
+	if err != nil {
+		return t, err
+	}
+	edge.Args = append(edge.Args, broker...)
+	edge.Env = withoutFlags()
+	if t.measured, err = start(ctx, edge); err != nil {
+		return t, fmt.Errorf("edge: %w", err)
+	}
+	t.streams = hostOf(t.measured.url)
+	scheme, _, _ := strings.Cut(t.measured.url, "://")
+	gateway := exec.Command(e.program, "bench", "gateway", "--addr", gatewayAddr, "--edge-url", scheme+"://"+t.streams,
+		"--grip-key", keys.file("grip"), "--ticket-key", keys.file("ticket"), "--jwt-key", keys.file("jwt"), "--log-level", "warn")
+	gateway.Env = withoutFlags()
+	helper, err := start(ctx, gateway)
+	if err != nil {
+		return t, fmt.Errorf("gateway: %w", err)
+	}
+	t.helpers = append([]*server{helper}, t.helpers...)
+	t.publish = gripPublisher("http://"+control+"/publish/", string(keys["publish"]))
+	tickets := tickets{api: helper.url + "/api/sse", key: keys["jwt"], client: publishers()}
+	t.paths = tickets.paths
+	return t, nil
+}
+
+// broker returns the flags that give the edge one. An edge that has none of its
+// own uses that of an ebb dev.
+func (e ebb) broker(ctx context.Context, t *target) ([]string, error) {
+	if slices.Contains(e.flags, "--kafka") {
+		return nil, nil
+	}
+	help, err := exec.CommandContext(ctx, e.program, "edge", "--help").Output()
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(help, []byte("--data=")) {
+		return []string{"--data", filepath.Join(t.dir, "data")}, nil
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	dev := exec.Command(e.program, "dev", "--data", filepath.Join(t.dir, "dev"), "--log-level", "warn")
+	for _, flag := range []string{"--addr", "--edge-addr", "--control-addr", "--admin-addr"} {
+		dev.Args = append(dev.Args, flag, "127.0.0.1:0")
+	}
+	dev.Args = append(dev.Args, "--kafka-addr", addr)
+	dev.Env = withoutFlags()
+	s, err := start(ctx, dev)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	t.helpers = append(t.helpers, s)
+	return []string{"--kafka", addr}, nil
+}
+
+// withoutFlags is our environment, without what would be flags of a server.
+func withoutFlags() (env []string) {
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "EBB_") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// keyFiles are secrets by name, and are in files too. They are readable text,
+// which is what a publisher sends.
+type keyFiles map[string][]byte
+
+func writeKeys(dir string, names ...string) (keyFiles, error) {
+	keys := keyFiles{"": []byte(dir)}
+	for _, name := range names {
+		keys[name] = []byte(rand.Text() + rand.Text())
+		if err := os.WriteFile(filepath.Join(dir, name+".key"), hex.AppendEncode(nil, keys[name]), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func (k keyFiles) file(name string) string {
+	return "file:" + filepath.Join(string(k[""]), name+".key")
+}
+
+// tickets gets, from a gateway, what opens a stream.
+type tickets struct {
+	api    string // URL of its /api/sse
+	key    []byte // signs access tokens
+	client *http.Client
+}
+
+// paths gets a ticket for each user. One who is there several times in a row
+// uses the same again.
+func (t tickets) paths(ctx context.Context, users []int32) ([]string, error) {
+	paths := make([]string, len(users))
+	const hands = 8
+	var all sync.WaitGroup
+	var errs [hands]error
+	for h := range hands {
+		all.Go(func() {
+			path, whose := "", int32(everybody-1)
+			for i := len(users) * h / hands; i < len(users)*(h+1)/hands; i++ {
+				if users[i] != whose {
+					if path, errs[h] = t.path(ctx, users[i]); errs[h] != nil {
+						return
+					}
+					whose = users[i]
+				}
+				paths[i] = path
+			}
+		})
+	}
+	all.Wait()
+	return paths, errors.Join(errs[:]...)
+}
+
+func (t tickets) path(ctx context.Context, user int32) (string, error) {
+	answer, err := fetch(ctx, t.client, t.api, nil, http.StatusOK, "Authorization", "Bearer "+t.token(channel(user)))
+	if err != nil {
+		return "", err
+	}
+	var got struct{ URL string }
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return "", err
+	}
+	to, err := url.Parse(got.URL)
+	if err != nil {
+		return "", err
+	}
+	return to.RequestURI(), nil
+}
+
+// token is a user's access token, as an identity provider would sign it.
+func (t tickets) token(user string) string {
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	signed := part(`{"alg":"HS256","typ":"JWT"}`) + "." + part(fmt.Sprintf(`{"sub":%q,"exp":%d}`, user, time.Now().Add(time.Hour).Unix()))
+	mac := hmac.New(sha256.New, t.key)
+	mac.Write([]byte(signed))
+	return signed + "." + part(string(mac.Sum(nil)))
+}
+
+// secureFlags are those by which an edge speaks TLS, if this one can.
+func (e ebb) secureFlags(ctx context.Context, dir string) ([]string, error) {
+	help, err := exec.CommandContext(ctx, e.program, "edge", "--help").Output()
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := writeCertificate(dir)
+	if err != nil {
+		return nil, err
+	}
+	var flags []string
+	for name, path := range map[string]string{"--tls-cert": cert, "--tls-key": key} {
+		form := regexp.MustCompile(name + `=(\S+)`).FindSubmatch(help)
+		if form == nil {
+			return nil, errLeftOut("TLS is left out: this edge has no " + name)
+		}
+		if strings.HasPrefix(string(form[1]), "file:") {
+			path = "file:" + path
+		}
+		flags = append(flags, name, path)
+	}
+	return flags, nil
+}
