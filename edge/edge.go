@@ -66,7 +66,7 @@ type Metrics struct {
 // one for publishers.
 type Edge struct {
 	cfg    Config
-	routes []*route
+	routes atomic.Pointer[[]*route]
 	setups chan struct{} // set-up calls under way
 	lanes  chan struct{} // reads beyond the window under way
 	asks   chan struct{} // questions to leaders under way
@@ -124,7 +124,7 @@ func New(cfg Config) (*Edge, error) {
 		streams: map[*stream]struct{}{},
 		gone:    make(chan struct{}),
 	}
-	return e, e.newRoutes()
+	return e, e.SetRoutes(cfg.Routes)
 }
 
 func signs(k grip.Key) bool {
