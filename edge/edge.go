@@ -69,7 +69,7 @@ type Metrics struct {
 type Edge struct {
 	cfg    Config
 	begun  time.Time
-	routes []*route
+	routes atomic.Pointer[[]*route]
 	setups chan struct{} // set-up calls under way
 	loop   *hold.Loop    // holds streams on connections of HTTP/1
 	reads  *lanes        // the log beyond the window
@@ -131,7 +131,7 @@ func New(cfg Config) (*Edge, error) {
 		gone:   make(chan struct{}),
 	}
 	e.reads, e.asks = newLanes(e, cfg.Lanes, true), newLanes(e, 4*cfg.Lanes, false)
-	return e, e.newRoutes()
+	return e, e.SetRoutes(cfg.Routes)
 }
 
 func signs(k grip.Key) bool {

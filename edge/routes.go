@@ -48,10 +48,13 @@ func (r *route) troubled(now time.Time) bool {
 	return now.UnixNano()-last > int64(10*time.Second) && r.told.CompareAndSwap(last, now.UnixNano())
 }
 
-// newRoutes checks and makes routes, Config's own origin as the last.
-func (e *Edge) newRoutes() error {
+// SetRoutes puts other routes into use, for requests from now on; streams stay.
+// What is wrong with them leaves the former in use.
+func (e *Edge) SetRoutes(routes []Route) error {
+	var made []*route
 	origins := map[string]string{} // by prefix
-	for _, r := range e.cfg.Routes {
+	places := map[string]bool{}
+	for _, r := range routes {
 		if r.GripKey.IsZero() {
 			r.GripKey = e.cfg.GripKey
 		}
@@ -59,29 +62,34 @@ func (e *Edge) newRoutes() error {
 			r.GripIssuer = e.cfg.GripIssuer
 		}
 		r.Host = strings.ToLower(strings.TrimSuffix(r.Host, "."))
+		place := r.Host + r.Path
 		if err := r.check(); err != nil {
-			return fmt.Errorf("edge: route %q: %w", r.Host+r.Path, err)
+			return fmt.Errorf("edge: route %q: %w", place, err)
+		}
+		if places[place] {
+			return fmt.Errorf("edge: route %q: there is another one for it", place)
 		}
 		if other, ok := origins[r.Prefix]; ok && other != r.Origin.String() {
 			return fmt.Errorf("edge: routes to two origins have the prefix %q: give each its own", r.Prefix)
 		}
-		origins[r.Prefix] = r.Origin.String()
-		e.addRoute(r)
+		places[place], origins[r.Prefix] = true, r.Origin.String()
+		made = append(made, e.newRoute(r))
 	}
 	if e.cfg.Origin != nil {
 		own := Route{Origin: e.cfg.Origin, GripKey: e.cfg.GripKey, GripIssuer: e.cfg.GripIssuer}
 		if err := own.checkOrigin(); err != nil {
 			return fmt.Errorf("edge: %w", err)
 		}
-		e.addRoute(own)
+		made = append(made, e.newRoute(own))
 	}
+	e.routes.Store(&made)
 	return nil
 }
 
-func (e *Edge) addRoute(r Route) {
+func (e *Edge) newRoute(r Route) *route {
 	made := &route{Route: r, signer: signer{key: r.GripKey, issuer: r.GripIssuer}}
 	made.proxy = e.newProxy(made)
-	e.routes = append(e.routes, made)
+	return made
 }
 
 func (r Route) check() error {
@@ -113,12 +121,13 @@ func (r Route) checkOrigin() error {
 
 // routeOf returns the route of a request, nil if there is none.
 func (e *Edge) routeOf(r *http.Request) *route {
-	if len(e.routes) == 1 && e.routes[0].Host == "" && e.routes[0].Path == "" {
-		return e.routes[0]
+	routes := *e.routes.Load()
+	if len(routes) == 1 && routes[0].Host == "" && routes[0].Path == "" {
+		return routes[0]
 	}
 	host := hostOf(r)
 	var best *route
-	for _, one := range e.routes {
+	for _, one := range routes {
 		if one.fits(host, r.URL.Path) && (best == nil || one.before(best)) {
 			best = one
 		}
@@ -174,7 +183,7 @@ func (e *Edge) publisher(r *http.Request, now time.Time) (publisher, error) {
 			return publisher{key: e.cfg.PublishKey.ID()}, nil
 		}
 	}
-	for _, one := range e.routes {
+	for _, one := range *e.routes.Load() {
 		if !one.PublishKey.IsZero() && one.PublishKey.Authorize(r, now) == nil {
 			return publisher{one.PublishKey.ID(), one.Prefix}, nil
 		}
@@ -187,7 +196,7 @@ func (e *Edge) mayPublish() bool {
 	if !e.cfg.PublishKey.IsZero() {
 		return true
 	}
-	for _, one := range e.routes {
+	for _, one := range *e.routes.Load() {
 		if !one.PublishKey.IsZero() {
 			return true
 		}
@@ -207,6 +216,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		ResponseHeaderTimeout:  30 * time.Second,
+		ForceAttemptHTTP2:      true,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		ReadBufferSize:         4 << 10,

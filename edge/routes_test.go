@@ -196,6 +196,7 @@ func TestWrongRoutesAreRefused(t *testing.T) {
 		`route "a.examplex": a path begins with /`:               {{Host: "a.example", Path: "x", Origin: to("a"), Prefix: "a"}},
 		`route "a.example": the grip key cannot sign`:            {{Host: "a.example", Origin: to("a"), Prefix: "a", GripKey: public}},
 		`routes to two origins have the prefix "a"`:              {good, {Host: "b.example", Origin: to("b"), Prefix: "a"}},
+		`route "a.example": there is another one`:                {good, good},
 		"": {good, {Path: "/x", Origin: to("a"), Prefix: "a"}},
 	} {
 		_, err := edge.New(edge.Config{Log: newLog(), Publisher: newLog(), Origin: originURL, GripKey: key, Routes: routes})
@@ -206,4 +207,43 @@ func TestWrongRoutesAreRefused(t *testing.T) {
 	if _, err := edge.New(edge.Config{Log: newLog(), Publisher: newLog(), GripKey: key}); err == nil {
 		t.Error("an edge without an origin")
 	}
+}
+
+// TestRoutesChange for requests from then on, while streams stay; wrong ones
+// change nothing.
+func TestRoutesChange(t *testing.T) {
+	origin := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stream" {
+			setUp(w, r)
+			return
+		}
+		io.WriteString(w, r.Header.Get("X-Origin"))
+	}
+	routed(t, []edge.Route{{Host: "shop.example", Origin: to("old"), Prefix: "shop"}}, origin, func(s *site) {
+		resp := s.at("shop.example", "/stream?u=ann", "Accept", sse.ContentType)
+		p := &page{s, resp, sse.NewReader(resp.Body), func() {}}
+		p.want("ebb.hello")
+		ask := func(want string) {
+			t.Helper()
+			if got := text(t, s.at("shop.example", "/")); got != want {
+				t.Errorf("asked %q, want %q", got, want)
+			}
+		}
+		ask("old")
+		if err := s.edge.SetRoutes([]edge.Route{{Host: "shop.example", Origin: to("new"), Prefix: "shop"}}); err != nil {
+			t.Error(err)
+		}
+		ask("new")
+		if err := s.edge.SetRoutes([]edge.Route{{Host: "shop.example", Origin: to("newer")}}); err == nil {
+			t.Error("taken without a prefix")
+		}
+		ask("new")
+		if err := s.edge.SetRoutes(nil); err != nil {
+			t.Error(err)
+		}
+		ask("origin")
+		s.append(event(channel.Foreign("shop", "ann"), 1, "1"))
+		p.want("1")
+		p.close()
+	})
 }

@@ -60,7 +60,7 @@ func (e *edgeCmd) Validate() error {
 func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	gripKey, err1 := e.GripKey.key("--grip-key")
 	publishKey, err2 := e.PublishKey.key("--publish-key")
-	routes, err3 := e.routes()
+	routes, text, err3 := e.routes()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	keys := edgeKeys{grip: gripKey, publish: publishKey, routes: routes, tls: secure}
+	keys := edgeKeys{grip: gripKey, publish: publishKey, routes: routes, file: text, tls: secure}
 	if err := e.add(p, client, ln, control, keys); err != nil {
 		return err
 	}
@@ -123,6 +123,7 @@ func (e *edgeCmd) reach(ctx context.Context, p *process) (client *kafka.Client, 
 type edgeKeys struct {
 	grip, publish grip.Key
 	routes        []edge.Route
+	file          []byte // that routes are of, so that it is noticed when it changes
 	tls           *tls.Config
 }
 
@@ -158,6 +159,9 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener
 	})
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
+	if e.Routes != "" {
+		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, box.SetRoutes, keys.file) })
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -259,14 +258,10 @@ func (e edgeRun) metric(series string) float64 {
 // moves waits until a series has more than before.
 func (e edgeRun) moves(series string, before float64) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), patience)
-	defer cancel()
-	for e.metric(series) <= before {
-		select {
-		case <-ctx.Done():
+	for began := time.Now(); e.metric(series) <= before; {
+		if time.Since(began) > patience {
 			e.t.Errorf("%s does not move", series)
 			return
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
@@ -394,4 +389,53 @@ func (e edgeRun) crowd() (held []*stream) {
 		e.t.Fatalf("%d streams were held", len(held))
 	}
 	return held
+}
+
+// TestRoutesFileIsFollowed: without a restart, and what is wrong changes
+// nothing.
+func TestRoutesFileIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "routes.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := backEnd(t), backEnd(t)
+	write(fmt.Sprintf("- {path: /a, origin: %q, prefix: a}\n", first.URL))
+	e := runEdge(t, dir, "--routes", file)
+	status := func(path string) int {
+		t.Helper()
+		resp, err := http.Get(e.base() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	want := func(path string, want int) {
+		t.Helper()
+		if got := status(path); got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
+	}
+	told := func(line string) {
+		t.Helper()
+		if err := e.await(func() bool { return strings.Contains(strings.Join(e.stderr, "\n"), line) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("/a?channel=x", 200)
+	want("/b?channel=x", 404)
+	write("- {path: /a, origin: http://127.0.0.1:1}\n")
+	told("the former stay in use")
+	want("/a?channel=x", 200)
+	write(fmt.Sprintf("- {path: /b, origin: %q, prefix: b}\n", second.URL))
+	told("the routes have changed")
+	want("/b?channel=x", 200)
+	want("/a?channel=x", 404)
 }

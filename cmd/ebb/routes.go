@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -26,13 +29,52 @@ type routeEntry struct {
 	Streams    *bool  `yaml:"streams"`
 }
 
-// routes reads those of the file, then those of the command line.
-func (e *edgeCmd) routes() (all []edge.Route, err error) {
-	if e.Routes != "" {
-		text, err := os.ReadFile(e.Routes)
-		if err != nil {
-			return nil, fmt.Errorf("--routes: %w", cause(err))
+// routesLook is how often the file of routes is looked at.
+const routesLook = 2 * time.Second
+
+// followRoutes puts the routes of the file into use whenever it has changed.
+// What is wrong with them is told once, and the former stay in use.
+func (e *edgeCmd) followRoutes(ctx context.Context, log *slog.Logger, set func([]edge.Route) error, last []byte) error {
+	tick := time.NewTicker(routesLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
 		}
+		text, err := os.ReadFile(e.Routes)
+		if err != nil || bytes.Equal(text, last) { // a file that is being replaced is there again soon
+			continue
+		}
+		last = text
+		routes, err := e.readRoutes(text)
+		if err == nil {
+			err = set(routes)
+		}
+		if err != nil {
+			log.Error("the changed routes cannot be used; the former stay in use", "part", "edge", "error", err)
+			continue
+		}
+		log.Info("the routes have changed", "part", "edge", "routes", len(routes))
+	}
+}
+
+// routes reads those of the file, whose text it returns too, and those of the
+// command line.
+func (e *edgeCmd) routes() (all []edge.Route, text []byte, err error) {
+	if e.Routes != "" {
+		if text, err = os.ReadFile(e.Routes); err != nil {
+			return nil, nil, fmt.Errorf("--routes: %w", err)
+		}
+	}
+	all, err = e.readRoutes(text)
+	return all, text, err
+}
+
+// readRoutes reads those of the file, then those of the command line.
+func (e *edgeCmd) readRoutes(text []byte) (all []edge.Route, err error) {
+	if e.Routes != "" {
 		var entries []routeEntry
 		if err := readYAML(text, &entries); err != nil {
 			return nil, fmt.Errorf("--routes: %s is no list of routes: %w", e.Routes, err)
@@ -79,7 +121,7 @@ func (r routeEntry) route() (out edge.Route, err error) {
 		return out, errors.New("it has no origin")
 	}
 	if out.Origin, err = url.Parse(r.Origin); err != nil {
-		return out, fmt.Errorf("origin: %w", cause(err))
+		return out, fmt.Errorf("origin: %w", err)
 	}
 	for _, own := range []struct {
 		name   string
@@ -94,12 +136,4 @@ func (r routeEntry) route() (out edge.Route, err error) {
 		}
 	}
 	return out, nil
-}
-
-// cause leaves out what the message around it says, or what must not be told.
-func cause(err error) error {
-	if wrong, ok := errors.AsType[*url.Error](err); ok {
-		return wrong.Err
-	}
-	return err
 }

@@ -24,7 +24,7 @@ import (
 // Limits of every server. Nothing limits how long an answer takes: streams.
 const (
 	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 30 * time.Second
+	idleTimeout       = 75 * time.Second // longer than load balancers keep a connection, or they find it closed
 	maxHeaderBytes    = 16 << 10
 
 	defaultGrace = 3 * time.Second
