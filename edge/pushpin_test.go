@@ -87,7 +87,7 @@ type exchange struct {
 	body    string
 	hold    string   // stream, or response; otherwise the answer comes by itself
 	publish []string // items
-	awaits  string   // of a stream: what else it must get before it is closed
+	awaits  []string // of a stream: what it must get before the next item, and the close
 	differs string   // how Pushpin's answer is another
 }
 
@@ -131,11 +131,13 @@ func (x *exchange) play(t *testing.T, l live, ch string, body *shared, done chan
 	if !body.wait(done, ping, func() { l.post(t, ch, `{"channel":"CH","http-stream":{"content":": ping\n\n"}}`) }) {
 		return
 	}
-	for _, item := range x.publish {
-		l.post(t, ch, item)
-	}
-	if x.awaits != "" {
-		body.wait(done, x.awaits, func() {})
+	for i := range max(len(x.publish), len(x.awaits)) { // channels have no order among each other
+		if i < len(x.publish) {
+			l.post(t, ch, x.publish[i])
+		}
+		if i < len(x.awaits) {
+			body.wait(done, x.awaits[i], func() {})
+		}
 	}
 	l.post(t, ch, `{"channel":"CH","http-stream":{"action":"close","content":""}}`)
 }
@@ -171,7 +173,9 @@ func (l live) post(t *testing.T, ch, item string) {
 }
 
 func (l live) send(t *testing.T, method, path, body string, headers ...string) (status int, text string) {
-	r := must(http.NewRequestWithContext(t.Context(), method, l.control+path, strings.NewReader(body)))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := must(http.NewRequestWithContext(ctx, method, l.control+path, strings.NewReader(body)))
 	r.Header.Set("Authorization", "Bearer "+secret) // which Pushpin does not look at
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -225,7 +229,7 @@ var unlike = []string{"Date", "Content-Length", "Connection", "Keep-Alive", "Tra
 
 // transcript is a response without what is never the same. Of what was awaited
 // there may be any number.
-func transcript(resp *http.Response, body, awaited string) string {
+func transcript(resp *http.Response, body string, awaited []string) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, resp.Status)
 	if resp.StatusCode == http.StatusBadGateway {
@@ -237,8 +241,10 @@ func transcript(resp *http.Response, body, awaited string) string {
 		}
 	}
 	body = strings.ReplaceAll(body, ping, "")
-	if n := strings.Count(body, awaited); awaited != "" && n > 1 {
-		body = strings.Replace(body, awaited, "", n-1)
+	for _, text := range awaited {
+		if n := strings.Count(body, text); text != "" && n > 1 {
+			body = strings.Replace(body, text, "", n-1)
+		}
 	}
 	if resp.Header.Get("Content-Type") != sse.ContentType {
 		fmt.Fprintf(&b, "%q\n", body)
@@ -295,21 +301,39 @@ func startPushpin(t *testing.T, origin string) live {
 		_ = cmd.Wait()
 	})
 	l := live{"http://127.0.0.1:" + front, "http://127.0.0.1:" + control}
-	within(t, "Pushpin serves", func() bool {
-		for _, url := range []string{l.control, l.front} {
-			resp, err := http.Get(url)
-			if err != nil {
-				return false
-			}
-			body, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if url == l.front && string(body) != "ready" { // its parts find each other later
-				return false
+	t.Cleanup(func() {
+		for _, name := range must(filepath.Glob(filepath.Join(dir, "*.log"))) {
+			if t.Failed() {
+				t.Logf("%s:\n%s", filepath.Base(name), must(os.ReadFile(name)))
 			}
 		}
-		return true
+	})
+	good := 0
+	within(t, "Pushpin serves", func() bool { // its parts find each other one after the other
+		if l.serves() {
+			good++
+		} else {
+			good = 0
+		}
+		return good == 20
 	})
 	return l
+}
+
+// serves tells whether an instruct comes through, and the control port is there.
+func (l live) serves() bool {
+	client := &http.Client{Transport: once, Timeout: time.Second}
+	resp, err := client.Get(l.control)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	if resp, err = client.Get(l.front); err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body) == "ready"
 }
 
 // freePort returns a port that nobody has, for a program that must be told one.

@@ -163,6 +163,22 @@ func TestPollGoesOnBehindItsItem(t *testing.T) {
 	})
 }
 
+// TestAnyEdgeHearsAResponse: it is published at one and waited for at another.
+func TestAnyEdgeHearsAResponse(t *testing.T) {
+	serving(t, poll, nil, func(s *site) {
+		got := s.asking("GET /")
+		other := &world{t: s.t, log: s.log, origin: poll}
+		stop := other.start(nil)
+		defer stop()
+		if rec := other.publish(`{"items":[` + fmt.Sprintf(answerItem, "1") + `]}`); rec.Code != 200 {
+			t.Errorf("got %d", rec.Code)
+		}
+		if body := text(t, <-got); body != "news" {
+			t.Errorf("got %q", body)
+		}
+	})
+}
+
 // TestBothFormatsOfAnItemAreOnePublication: a copy answers nobody again.
 func TestBothFormatsOfAnItemAreOnePublication(t *testing.T) {
 	serving(t, poll, nil, func(s *site) {

@@ -60,6 +60,7 @@ func edgeMetrics(m serve.Metrics) edge.Metrics {
 		Window:    func(bytes int64) { window(float64(bytes)) },
 		Refused:   func(status int) { refused(1, strconv.Itoa(status)) },
 		Origin:    func(status int, d time.Duration) { origin(d, strconv.Itoa(status)) },
+		Polled:    by(m.Counter("edge_polls_total", "Held responses that have ended.", "outcome")),
 		Copies:    once(m.Counter("edge_copies_total", "Repeats in the channel log, removed.")),
 	}
 }
