@@ -107,8 +107,8 @@ func TestCutAtEveryByte(t *testing.T) {
 		// tell returns what was heard, what was told, and after how many bytes.
 		tell := func(cut int) (heard, want []string, bytes int) {
 			say := func(what told) {
-				w.log.Append(t.Context(), []channel.Record{what.record})
 				want = append(want, what.heard...)
+				w.log.Append(t.Context(), []channel.Record{what.record})
 			}
 			r := &reader{w: w, path: "/?u=ann"}
 			r.away = func() {
