@@ -57,7 +57,7 @@ func (p *proxy) start(s *shore) {
 		change = append(change, " 60s", " "+p.idle)
 	}
 	if p.old {
-		change = append(change, "proxy_http_version 1.1;", "", `proxy_set_header Connection "";`, "")
+		change = append(change, "proxy_http_version 1.1;", "")
 	}
 	config := strings.NewReplacer(change...).Replace(string(text))
 	path := filepath.Join(dir, p.config)
@@ -291,6 +291,10 @@ func edgeIsKilled(s *shore, p *proxy, version string) {
 	s.publish(1-edge, "missed")
 	v = s.back(version, p, v.lastID)
 	v.want("missed")
+	// The dead edge has the fewest streams: all that come are for it.
+	for range 3 {
+		s.visit(version, p.addr, "").want("ebb.hello")
+	}
 	s.publish(1-edge, "new")
 	v.want("new")
 	s.startEdge(edge)
