@@ -16,7 +16,7 @@ build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
 deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done  ## install what the tests need
-	@. ./testdata/deps.sh && need_chromium && need_pushpin
+	@. ./testdata/deps.sh && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
 	@. ./testdata/deps.sh && need_java && need_maven
@@ -49,7 +49,7 @@ fresh:           ## the committed page is what its sources build
 web:             ## the TypeScript client and the board
 	cd web && npm run --silent check && npm run --silent test
 
-e2e: build       ## two users in a real browser
+e2e: build       ## real browsers: two users of the board, and streams without a library
 	cd web && EBB_BIN=$(CURDIR)/ebb npm run --silent e2e
 
 fuzz:            ## a minute for each fuzz target

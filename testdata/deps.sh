@@ -1,9 +1,11 @@
 # What the tests need beside Go: each need_* installs it where it can (Debian
 # or Ubuntu, as root or with sudo), or says exactly what is missing.
 
+as() { [ "$(id -u)" = 0 ] || echo sudo -n; }
+
 install() { # package...: what cannot be installed is named
-	local as=""
-	[ "$(id -u)" = 0 ] || as="sudo -n"
+	local as
+	as=$(as)
 	if command -v apt-get >/dev/null && { [ -z "$as" ] || sudo -n true 2>/dev/null; }; then
 		echo "installing $*"
 		{ $as apt-get update -q && DEBIAN_FRONTEND=noninteractive $as apt-get install -q -y --no-install-recommends "$@"; } >/dev/null && return
@@ -13,6 +15,17 @@ install() { # package...: what cannot be installed is named
 }
 
 need_chromium() { [ -x /usr/bin/chromium ] || install chromium; }
+
+need_firefox() { [ -x /usr/bin/firefox-esr ] || install firefox-esr; }
+
+need_nginx() { [ -x /usr/sbin/nginx ] || daemon nginx nginx-light; }
+
+need_haproxy() { [ -x /usr/sbin/haproxy ] || daemon haproxy haproxy; }
+
+daemon() { # service package: the tests run it themselves, Debian shall not
+	install "$2" || return
+	! command -v systemctl >/dev/null || $(as) systemctl --quiet disable --now "$1" 2>/dev/null || true
+}
 
 need_java() {
 	local version

@@ -30,6 +30,8 @@ type devCmd struct {
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
+
+	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most."`
 }
 
 // Run is ebb dev: what the other subcommands run, in one process.
@@ -121,7 +123,7 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 
 // add puts every box into the process, made as their own subcommands make them.
 func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
-	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: brokers}
+	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: brokers}
 	api, err := gateway.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, keys.Tokens)
 	if err != nil {
 		return err

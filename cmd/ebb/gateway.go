@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/gateway"
@@ -25,6 +26,8 @@ type gatewayCmd struct {
 	ACLTypes  []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
+
+	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
 }
 
 // Run is ebb gateway.
@@ -73,6 +76,7 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		GripIssuer: g.GripIss,
 		Tokens:     gateway.Tokens{Key: tokens, JWKS: g.JWKS, Issuer: g.Issuer, Audience: g.Audience},
 		Origins:    g.Origins,
+		FirstUse:   g.FirstUse,
 		ACLTypes:   g.ACLTypes,
 		Log:        log,
 		Metrics:    gatewayMetrics(p.admin.Metrics),
