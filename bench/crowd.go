@@ -138,7 +138,16 @@ func (c *crowd) close() {
 // allOpen tells whether every stream is.
 func (c *crowd) allOpen() bool { return c.open == len(c.streams) }
 
-// forget begins to count anew.
+// begin counts what is to come. What came before it was sent is an error.
+func (c *crowd) begin() error {
+	if c.wrong() {
+		return fmt.Errorf("streams heard what they must not: %s", bad(0, c.counts))
+	}
+	c.forget()
+	return nil
+}
+
+// forget counts anew.
 func (c *crowd) forget() {
 	c.counts, c.ages = counts{}, spread{}
 	c.first, c.last = time.Time{}, time.Time{}

@@ -53,6 +53,9 @@ func TestCrowdSeesEveryFault(t *testing.T) {
 		if c.counts != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.path, c.counts, tt.want)
 		}
+		if err := c.begin(); (err != nil) != tt.want.wrong() {
+			t.Errorf("%s: got %v when something new was to begin", tt.path, err)
+		}
 		c.close()
 		server.Close()
 	}

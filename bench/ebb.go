@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +25,8 @@ import (
 // ebb is the program that is measured: an edge on its embedded broker, and a
 // gateway that tells it whose streams to hold.
 type ebb struct {
-	program string   // path of ebb
-	flags   []string // more, for the edge
-	secure  bool     // TLS for browsers
+	program string // path of ebb
+	secure  bool   // TLS for browsers
 }
 
 // start starts both, in processes of their own. The gateway has no Kafka:
@@ -59,7 +57,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 	edge := exec.Command(e.program, "edge", "--origin", "http://"+gatewayAddr, "--addr", "127.0.0.1:0",
 		"--control-addr", control, "--admin-addr", "127.0.0.1:0",
 		"--grip-key", keys.file("grip"), "--publish-key", keys.file("publish"), "--log-level", "warn")
-	edge.Args = append(edge.Args, e.flags...)
 	if e.secure {
 		flags, err := e.secureFlags(ctx, t.dir)
 		if err != nil {
@@ -95,9 +92,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 // broker returns the flags that give the edge one. An edge that has none of its
 // own uses that of an ebb dev.
 func (e ebb) broker(ctx context.Context, t *target) ([]string, error) {
-	if slices.Contains(e.flags, "--kafka") {
-		return nil, nil
-	}
 	help, err := exec.CommandContext(ctx, e.program, "edge", "--help").Output()
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 // other servers, all in one run and with the same client.
 type Edge struct {
 	Program string   // path of ebb; required
-	Flags   []string // more flags for ebb edge
 	Streams int      // 15,000 if zero
 	Sizes   []int    // fewer streams to measure with too, for the plot
 	Peers   []string // of [Peers]
@@ -144,7 +143,7 @@ func (e Edge) Run(ctx context.Context) (*Report, error) {
 	}
 	begin := time.Now()
 	r := &Report{Edge: e, Ebb: &Server{Name: "Ebb"}}
-	ours := ebb{program: e.Program, flags: e.Flags}
+	ours := ebb{program: e.Program}
 	for _, part := range []struct {
 		name string
 		run  func() error

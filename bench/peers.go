@@ -39,6 +39,7 @@ http {
 		location = /sub {
 			nchan_subscriber eventsource;
 			nchan_channel_id $arg_id;
+			nchan_subscriber_first_message newest;
 		}
 	}
 	server {

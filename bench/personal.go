@@ -64,7 +64,9 @@ func (e Edge) personal(ctx context.Context, t *trial, batch, hands int) (p Perso
 	if _, err := sender.send(ctx, 1, true); err != nil {
 		return p, fmt.Errorf("the first event of each: %w", err)
 	}
-	c.forget()
+	if err := c.begin(); err != nil {
+		return p, err
+	}
 	p.Events = e.Personal * len(users)
 	var lost int
 	_, p.EachCPU, err = t.timed(func() error {

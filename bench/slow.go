@@ -96,7 +96,10 @@ func (e Edge) slow(ctx context.Context, t, control *trial) (s Slow, err error) {
 // paced sends everybody so many events, some at a time at fixed times.
 func (t *trial) paced(ctx context.Context, events int, s Slow, to *Beside) error {
 	c := t.crowd
-	c.forget()
+	if err := c.begin(); err != nil {
+		return err
+	}
+	defer c.forget()
 	first := t.number
 	t.number += uint32(events)
 	publishing := beside(func() error {

@@ -202,7 +202,10 @@ func (f Fanout) plus(g Fanout) Fanout {
 // everybody, or, at once, as fast as they are accepted.
 func (t *trial) broadcast(ctx context.Context, events int, atOnce bool) (Fanout, error) {
 	c := t.crowd
-	c.forget()
+	if err := c.begin(); err != nil {
+		return Fanout{}, err
+	}
+	defer c.forget()
 	want := events * len(c.streams)
 	pids := t.pids()
 	before, err := cpuTime(pids)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ebb-events/ebb/bench"
@@ -16,7 +15,6 @@ type benchEdgeCmd struct {
 	Plot    []int    `default:"1000,5000,10000" placeholder:"N" help:"Fewer streams to measure with too, for the plot."`
 	Peers   []string `default:"nchan,pushpin" placeholder:"NAME" help:"Servers to measure beside: nchan, pushpin, or none. Debian has both; one that is not installed is left out."`
 	Only    []string `placeholder:"PART" help:"Measure only this: fanout (memory and broadcasts), personal (opening, single users, coming back), slow (a slow reader), secure (TLS)."`
-	Kafka   []string `placeholder:"HOST:PORT" help:"Have the edge use this Kafka, not its embedded broker."`
 	Out     string   `placeholder:"FILE" help:"Write the results to a file, and a plot beside it (streams.svg)."`
 }
 
@@ -29,9 +27,6 @@ func (c *benchEdgeCmd) Run(ctx context.Context, env *environment) error {
 	run := bench.Edge{Program: self, Streams: c.Streams, Sizes: c.Plot, Only: c.Only, Progress: bars()}
 	if len(c.Peers) != 1 || c.Peers[0] != "none" {
 		run.Peers = c.Peers
-	}
-	if len(c.Kafka) > 0 {
-		run.Flags = []string{"--kafka", strings.Join(c.Kafka, ","), "--environment", "bench"}
 	}
 	report, err := run.Run(ctx)
 	if err != nil {
