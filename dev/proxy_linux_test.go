@@ -46,12 +46,16 @@ func (p *proxy) start(s *shore) {
 	if p.addr == "" {
 		p.addr = freeAddr(s.t)
 	}
+	away, err := filepath.Abs("../testdata/away.http")
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	dir := s.all.TempDir()
 	change := []string{
 		"127.0.0.1:8443", p.addr, "/etc/ssl/stream.pem", s.pem,
 		"127.0.0.1:8081", s.edges[0].addr, "127.0.0.1:8091", s.edges[1].addr,
 		"port 8083", "port " + port(s.edges[0].admin), "port 8093", "port " + port(s.edges[1].admin),
-		" 30s", " 1s",
+		" 30s", " 1s", "/etc/haproxy/away.http", away,
 	}
 	if p.idle != "" {
 		change = append(change, " 60s", " "+p.idle)
@@ -135,12 +139,13 @@ func TestProxiesAsInTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"nginx.conf", "haproxy.cfg"} {
+	for _, name := range []string{"nginx.conf", "haproxy.cfg", "away.http"} {
 		config, err := os.ReadFile("../testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(page), "\n```\n"+string(config)+"```\n") {
+		text := strings.ReplaceAll(string(config), "\r\n", "\n")
+		if !strings.Contains(string(page), "\n```\n"+text+"```\n") {
 			t.Errorf("docs/proxies.md does not show testdata/%s as it is", name)
 		}
 	}
@@ -161,6 +166,7 @@ func behind(s *shore, kind proxy, versions ...string) {
 			each("a stream ends in good order", streamEndsInGoodOrder)
 			each("the edge drains", edgeDrains)
 			each("the edge is killed", edgeIsKilled)
+			each("no edge is there", noEdgeIsThere)
 			each("the proxy is killed", proxyIsKilled)
 			each("the proxy is reloaded", proxyIsReloaded)
 			p.kill()
@@ -298,6 +304,29 @@ func edgeIsKilled(s *shore, p *proxy, version string) {
 	s.publish(1-edge, "new")
 	v.want("new")
 	s.startEdge(edge)
+}
+
+// noEdgeIsThere: the proxy answers as an edge does that has no streams to give.
+func noEdgeIsThere(s *shore, p *proxy, version string) {
+	v := s.visit(version, p.addr, "")
+	v.want("ebb.hello")
+	s.publish(0, "seen")
+	v.want("seen")
+	for _, e := range s.edges {
+		e.kill()
+	}
+	v.over()
+	for range 3 {
+		away := s.visit(version, p.addr, v.lastID)
+		if said, err := away.over(); err != io.EOF || !slices.Equal(said, []string{`ebb.bye {"reason":"unavailable"}`}) {
+			s.t.Errorf("got %q, %v, want ebb.bye and the end", said, err)
+		}
+	}
+	for i := range s.edges {
+		s.startEdge(i)
+	}
+	s.publish(0, "missed")
+	s.back(version, p, v.lastID).want("missed")
 }
 
 func proxyIsKilled(s *shore, p *proxy, version string) {
