@@ -126,7 +126,7 @@ func New(cfg Config) (*Edge, error) {
 		cfg:    cfg,
 		begun:  time.Now().Add(-time.Second), // so that 0 is no time
 		setups: make(chan struct{}, maxSetups),
-		loop:   new(hold.Loop),
+		loop:   &hold.Loop{Full: cfg.Metrics.Stalled},
 		ready:  make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
@@ -240,16 +240,17 @@ func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
 	}
 }
 
-func (e *Edge) add(s *stream) bool {
+// add counts a stream among those held, or says why there is no room for it.
+func (e *Edge) add(s *stream) (reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.draining {
-		return false
+	if reason := e.noRoom(0); reason != "" {
+		return reason
 	}
 	s.place = int32(len(e.streams))
 	e.streams = append(e.streams, s)
 	call(e.cfg.Metrics.Opened)
-	return true
+	return ""
 }
 
 func (e *Edge) remove(s *stream, reason string) {

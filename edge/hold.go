@@ -24,19 +24,19 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 	case <-r.Context().Done():
 		return
 	case <-time.After(e.cfg.Wait):
-		h.refuse(w, r, "starting")
+		e.refuse(w, r, h, "starting")
 		return
 	}
 
 	socket, taken := e.socket(r)
 	s := e.newStream(r, h, taken)
 	// From here on every event counts, before the first byte is sent.
-	if !e.add(s) {
+	if reason := e.add(s); reason != "" {
 		s.detach()
 		if taken {
 			socket.Close()
 		}
-		h.refuse(w, r, reasonDraining)
+		e.refuse(w, r, h, reason)
 		return
 	}
 	if taken {
@@ -52,9 +52,9 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 func (h *held) isStream() bool { return isStream(h.header.Get("Content-Type")) }
 
 // refuse answers when there are no streams to be had for now.
-func (h *held) refuse(w http.ResponseWriter, r *http.Request, reason string) {
+func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, h *held, reason string) {
 	if h.isStream() || wantsStream(r) {
-		sendBack(w, reason)
+		e.sendAway(w, reason)
 		return
 	}
 	w.Header().Set("Retry-After", "2")

@@ -37,12 +37,12 @@ func (e *Edge) wait(w http.ResponseWriter, r *http.Request, h *held, body *keptB
 	case <-r.Context().Done():
 		return false
 	case <-time.After(e.cfg.Wait):
-		h.refuse(w, r, "starting")
+		e.refuse(w, r, h, "starting")
 		return false
 	}
 	p := newPoll(e, h)
 	if !e.polls.add(p) {
-		h.refuse(w, r, reasonDraining)
+		e.refuse(w, r, h, reasonDraining)
 		return false
 	}
 	defer e.polls.remove(p)

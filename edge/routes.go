@@ -212,7 +212,7 @@ func newTransport() *http.Transport {
 		DisableCompression:     true,
 		MaxIdleConns:           4 * maxSetups,
 		MaxIdleConnsPerHost:    maxSetups,
-		IdleConnTimeout:        15 * time.Second,
+		IdleConnTimeout:        5 * time.Second,
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		ResponseHeaderTimeout:  30 * time.Second,

@@ -19,10 +19,16 @@ const (
 func (e *Edge) shuts() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.noRoom(len(e.setups))
+}
+
+// noRoom says why there is no room for a stream beside those held and coming,
+// "" if there is. The edge must be locked.
+func (e *Edge) noRoom(coming int) string {
 	switch {
 	case e.draining:
 		return reasonDraining
-	case e.cfg.Streams > 0 && len(e.streams)+len(e.setups) >= e.cfg.Streams:
+	case e.cfg.Streams > 0 && len(e.streams)+coming >= e.cfg.Streams:
 		return reasonFull
 	}
 	return ""

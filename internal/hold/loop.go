@@ -18,6 +18,8 @@ type Loop struct {
 	Silence time.Duration // how long a client's system may acknowledge nothing; 25 s if zero
 	Rest    int64         // bytes that all sockets together may leave untaken; 64 MiB if zero
 
+	Full func() // a socket takes no more for now; may be nil
+
 	start   sync.Once
 	err     error // of the start
 	poll    *poller

@@ -154,6 +154,9 @@ func (w *worker) ask(c *Conn, now time.Time, at time.Duration) (again bool) {
 		return false
 	}
 	if n < len(out) {
+		if w.loop.Full != nil {
+			w.loop.Full()
+		}
 		c.rest = &rest{b: slices.Clone(out[n:]), since: at}
 		if w.loop.rest.Add(int64(len(out)-n)) > w.loop.Rest {
 			w.end(c, ErrStalled) // there are too many of them: this one comes back

@@ -8,11 +8,13 @@ import (
 )
 
 // A process is quiet when it allocates less than calm between two looks. What
-// was allocated since the last trim must be worth one.
+// was allocated since the last trim must be worth one; another follows when what
+// the burst has left behind, idle connections, is gone too.
 const (
-	look  = 2 * time.Second
-	calm  = 1 << 20 // bytes
-	worth = 16 << 20
+	look   = 2 * time.Second
+	calm   = 1 << 20 // bytes
+	worth  = 16 << 20
+	follow = 5 // looks
 )
 
 // Trim gives memory back to the system when a burst is over, until ctx ends: of
@@ -20,7 +22,7 @@ const (
 func Trim(ctx context.Context) error {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
-	last, trimmed := allocated(), uint64(0)
+	last, trimmed, again := allocated(), uint64(0), 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,12 +30,18 @@ func Trim(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		now := allocated()
-		if now-last < calm && now-trimmed > worth {
-			debug.FreeOSMemory()
-			now = allocated()
-			trimmed = now
-		}
+		quiet, much := now-last < calm, now-trimmed > worth
 		last = now
+		again--
+		if !quiet || !much && again != 0 {
+			continue
+		}
+		debug.FreeOSMemory()
+		if much {
+			again = follow
+		}
+		last = allocated()
+		trimmed = last
 	}
 }
 

@@ -112,20 +112,6 @@ func (p *part) append(w *Window, e Entry) {
 	}
 }
 
-// Span returns since when the window has everything of every partition that had
-// anything: the time of the oldest entry, zero if there is none.
-func (w *Window) Span() (since time.Time) {
-	for i := range w.parts {
-		p := &w.parts[i]
-		p.mu.Lock()
-		if len(p.entries) > 0 && p.entries[0].Time.After(since) {
-			since = p.entries[0].Time
-		}
-		p.mu.Unlock()
-	}
-	return since
-}
-
 // Advance says that everything up to at has been appended or is of no concern,
 // so that positions may pass it.
 func (w *Window) Advance(partition int32, at Position) {
