@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,45 +35,92 @@ func TestAgainstPushpin(t *testing.T) {
 	back := httptest.NewServer(mux)
 	t.Cleanup(back.Close)
 	edge := goLive(t, back.URL, must(net.Listen("tcp", "127.0.0.1:0")))
-	pushpin := startPushpin(t, back.Listener.Addr().String())
+	first := startPushpin(t, back.Listener.Addr().String())
+	pushpin := first
 	docs := string(must(os.ReadFile("../docs/grip.md")))
 
-	// All ask at once: some wait for seconds.
-	later := func(ask func(live) string) (ours, theirs chan string) {
-		ours, theirs = make(chan string, 1), make(chan string, 1)
-		go func() { ours <- ask(edge) }()
-		go func() { theirs <- ask(pushpin) }()
-		return ours, theirs
-	}
+	// Some wait for seconds, so several ask at a time.
 	type row struct {
 		name, differs string
+		faulty        bool
+		ask           func(live) string
 		ours, theirs  chan string
 	}
-	var rows []row
+	var rows []*row
 	for i, x := range exchanges {
 		ch := "c" + strconv.Itoa(i)
 		mux.HandleFunc("/"+ch+"/", func(w http.ResponseWriter, r *http.Request) { x.origin(w, r, ch) })
-		ours, theirs := later(func(l live) string { return x.ask(t, l, ch) })
-		rows = append(rows, row{x.name, x.differs, ours, theirs})
+		rows = append(rows, &row{name: x.name, differs: x.differs, faulty: x.faulty, ask: func(l live) string { return x.ask(t, l, ch) }})
 	}
 	for _, p := range publications {
-		ours, theirs := later(func(l live) string { return p.ask(t, l) })
-		rows = append(rows, row{"publish " + p.name, p.differs, ours, theirs})
+		rows = append(rows, &row{name: "publish " + p.name, differs: p.differs, ask: func(l live) string { return p.ask(t, l) }})
 	}
-	for _, row := range rows {
-		ours, theirs := <-row.ours, <-row.theirs
-		t.Run(row.name, func(t *testing.T) {
+	for _, r := range rows {
+		r.ours, r.theirs = make(chan string, 1), make(chan string, 1)
+	}
+	var broken atomic.Bool
+	places := make(chan bool, 16)
+	begin := func(r *row) {
+		places <- true
+		go func() {
+			defer func() { <-places }()
+			r.ours <- r.ask(edge)
+		}()
+		places <- true
+		go func() {
+			defer func() { <-places }()
+			theirs := stalled
+			if !broken.Load() { // it delivers to nobody then
+				theirs = r.ask(first)
+				broken.CompareAndSwap(false, strings.HasPrefix(theirs, stalled))
+			}
+			r.theirs <- theirs
+		}()
+	}
+	check := func(r *row) {
+		ours, theirs := <-r.ours, <-r.theirs
+		if strings.HasPrefix(theirs, stalled) {
+			// Under load Pushpin 1.36 now and then delivers nothing to anybody.
+			t.Logf("%s: Pushpin has stalled; another is asked", r.name)
+			if pushpin == first {
+				pushpin = startPushpin(t, back.Listener.Addr().String())
+			}
+			theirs = r.ask(pushpin)
+		}
+		t.Run(r.name, func(t *testing.T) {
 			switch {
-			case row.differs == "" && ours != theirs:
+			case r.differs == "" && ours != theirs:
 				t.Errorf("the edge and Pushpin differ\n--- edge\n%s\n--- Pushpin\n%s", ours, theirs)
-			case row.differs != "" && ours == theirs:
-				t.Errorf("both are now the same, not %q:\n%s", row.differs, ours)
-			case row.differs != "" && !strings.Contains(docs, "| "+row.differs+" |"):
-				t.Errorf("docs/grip.md does not explain %q", row.differs)
+			case r.differs != "" && ours == theirs:
+				t.Errorf("both are now the same, not %q:\n%s", r.differs, ours)
+			case r.differs != "" && !strings.Contains(docs, "| "+r.differs+" |"):
+				t.Errorf("docs/grip.md does not explain %q", r.differs)
 			}
 		})
 	}
+	var last []*row
+	go func() {
+		for _, r := range rows {
+			if !r.faulty {
+				begin(r)
+			}
+		}
+	}()
+	for _, r := range rows {
+		if r.faulty {
+			last = append(last, r)
+			continue
+		}
+		check(r)
+	}
+	for _, r := range last { // now that nobody else is there
+		begin(r)
+		check(r)
+	}
 }
+
+// stalled begins what is no answer.
+const stalled = "no answer: "
 
 // once has a connection for each request: Pushpin closes idle ones when it likes.
 var once = &http.Transport{DisableKeepAlives: true}
@@ -89,11 +137,12 @@ type exchange struct {
 	publish []string // items
 	awaits  []string // of a stream: what it must get before the next item, and the close
 	differs string   // how Pushpin's answer is another
+	faulty  bool     // Pushpin ends the stream for it, and then may deliver to nobody any more
 }
 
 // ask returns what the client gets, without what is never the same.
 func (x *exchange) ask(t *testing.T, l live, ch string) string {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
 	r := must(http.NewRequestWithContext(ctx, x.method, l.front+"/"+ch+"/?a=b", strings.NewReader(x.body)))
 	for i := 0; i+1 < len(x.headers); i += 2 {
@@ -105,7 +154,7 @@ func (x *exchange) ask(t *testing.T, l live, ch string) string {
 	}
 	resp, err := once.RoundTrip(r)
 	if err != nil {
-		return "no answer: " + err.Error()
+		return stalled + err.Error()
 	}
 	defer resp.Body.Close()
 	body := new(shared)
@@ -118,7 +167,7 @@ func (x *exchange) ask(t *testing.T, l live, ch string) string {
 		x.play(t, l, ch, body, done)
 	}
 	if <-done; ctx.Err() != nil {
-		return "does not end: " + body.String()
+		return stalled + "it does not end: " + body.String()
 	}
 	return transcript(resp, body.String(), x.awaits)
 }
