@@ -55,6 +55,7 @@ export class Relay {
     browser.on('end', () => edge.end())
     edge.on('end', () => browser.end())
     let header: string | undefined = '' // until it is complete
+    let begun = 0
     let left = Infinity
     edge.on('data', (bytes) => {
       if (left < 0) return
@@ -64,12 +65,14 @@ export class Relay {
         if (end >= 4) {
           left = this.limit() + bytes.length - (header.length - end)
           header = undefined
+          begun = Date.now()
         }
       }
       browser.write(bytes.subarray(0, Math.min(left, bytes.length)))
       if ((left -= bytes.length) >= 0) return
       this.cuts.push(request)
-      if (Math.random() < 0.5) browser.resetAndDestroy()
+      // A reset takes back what has not been read yet, which must not be the header.
+      if (Date.now() - begun > 200 && Math.random() < 0.7) browser.resetAndDestroy()
       else browser.end()
       edge.destroy()
     })
