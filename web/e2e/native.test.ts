@@ -120,6 +120,19 @@ test('an edge that takes no streams keeps it alive', async () => {
   await heardAll()
 })
 
+test('a full edge keeps it alive', async () => {
+  const full = await edge(['--streams', '1']) // for two browsers
+  relay.target = full.addr
+  const before = await all(({ own }) => own['ebb.bye'] ?? 0)
+  relay.cut()
+  const sentAway = async () => Object.entries(await all(({ own }) => own['ebb.bye'] ?? 0)).filter(([stream, n]) => n > before[stream]!)
+  await expect.poll(async () => (await sentAway()).length, patience).toBe(1)
+  await tell('while one of them is sent away')
+  relay.target = edges[0]!.addr
+  relay.cut()
+  await heardAll()
+})
+
 test('an edge that ends sends it to another, and nothing is lost', async () => {
   const ending = await edge(['--grace', '4s'])
   relay.target = ending.addr
