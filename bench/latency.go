@@ -2,7 +2,9 @@
 // server as a process of its own and speaks HTTP and Server-Sent Events with
 // it.
 //
-// The load is an open loop: a command is due at its time, whether or not those
+// Latency is the time of one event's way, Edge what very many streams take.
+//
+// Latency's load is an open loop: a command is due at its time, whether or not those
 // before it were answered, and is measured from then on. So a server that
 // stalls cannot hide what it kept from being sent.
 package bench

@@ -58,7 +58,8 @@ For Mercure, which is not in Debian, see what was published elsewhere, measured
 like this on 2 cores with 15,000 streams: 46 KiB a stream, 19.6 us a delivery,
 339 events/s to single users, and 4.3 s to come back on one shared channel.
 
-%s`, r.points(), thousands(min(warmOpenings, 30*e.warmup())), e.warmup(), blocks, e.Rounds, e.Size, inFlight, thousands(e.SlowEvents), e.SlowRate, burst, r.versions(), r.details(), about)
+%s- The run took %v.
+`, r.points(), thousands(min(warmOpenings, 30*e.warmup())), e.warmup(), blocks, e.Rounds, e.Size, inFlight, thousands(e.SlowEvents), e.SlowRate, burst, r.versions(), r.details(), about, r.Took.Round(time.Second))
 	return b.String()
 }
 
