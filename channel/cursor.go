@@ -28,9 +28,11 @@ type Cursor struct {
 const (
 	cursorVersion = "1"
 	srcLen        = 12
-	proofLen      = 22
 	cursorLen     = 128
 )
+
+// ProofLen is how many bytes a session's proof has, as text.
+const ProofLen = 22
 
 // ErrCursor is what [ParseCursor] returns for whatever is no cursor.
 var ErrCursor = errors.New("channel: not a cursor")
@@ -77,7 +79,7 @@ func ParseCursor(s string) (Cursor, error) {
 
 // ValidProof tells whether a session's proof can stand in a cursor: 22 bytes of
 // base64url, or none.
-func ValidProof(proof string) bool { return part(proof, proofLen) }
+func ValidProof(proof string) bool { return part(proof, ProofLen) }
 
 // part tells whether s is empty or n bytes of base64url.
 func part(s string, n int) bool {

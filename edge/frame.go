@@ -144,7 +144,7 @@ func (s *stream) appendEntry(b []byte, e *window.Entry) []byte {
 		return append(b, '\n')
 	}
 	b = append(b, e.Frame...)
-	b = append(b, s.proof...)
+	b = s.appendProof(b)
 	return append(b, "\n\n"...)
 }
 
@@ -173,7 +173,7 @@ func (s *stream) appendOwn(b []byte, name string, data any) []byte {
 	b = sse.AppendFields(b, name, text)
 	if s.cursors {
 		b = append(b, "id: "...)
-		b = s.sub.cursor(s.proof).Append(b)
+		b = s.appendProof(s.sub.cursor().Append(b))
 		b = append(b, '\n')
 	}
 	return append(b, '\n')

@@ -45,7 +45,7 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 	}
 	h.writeHeader(w)
 	h.body = nil // the stream writes it and lets it go
-	s.portable.Hold(r.Context(), w, s)
+	s.more.portable.Hold(r.Context(), w, s)
 }
 
 // isStream tells whether Ebb's own events may be sent.
@@ -110,9 +110,10 @@ func (h *held) begins() []byte {
 // newStream subscribes to all channels of a hold.
 func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
-	s := &stream{edge: e, sse: h.isStream(), session: meta[grip.MetaSession] != ""}
+	t := e.tail.Load()
+	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken, session: meta[grip.MetaSession] != ""}
 	if !taken {
-		s.portable = hold.NewPortable()
+		s.rare().portable = hold.NewPortable()
 	}
 	if first := h.begins(); len(first) > 0 {
 		s.rare().first = first
@@ -122,7 +123,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	}
 	if s.session {
 		if channel.ValidProof(meta[grip.MetaProof]) {
-			s.proof = meta[grip.MetaProof]
+			copy(s.proof[:], meta[grip.MetaProof])
 		}
 		if ttl, err := strconv.Atoi(meta[grip.MetaTTL]); err == nil {
 			s.expires = e.clock(time.Now()) + time.Duration(ttl)*time.Second
@@ -132,7 +133,6 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 		s.rare().filters = filters
 	}
 	channels := h.channels()
-	t := e.tail.Load()
 	if s.cursors = s.sse && len(channels) == 1 && !ownIDs(h.instruct.Hold); s.cursors {
 		s.begin(t, channels[0].Name, r)
 		return s

@@ -24,6 +24,7 @@ const (
 
 // question is asked of the log itself. What follows state is the answer.
 type question struct {
+	edge    *Edge
 	stream  *stream
 	channel string
 	late    *late
@@ -39,16 +40,16 @@ type question struct {
 }
 
 // judge asks the leader whether the channel can go on where it is.
-func (s *stream) judge(sub *sub) { s.ask(sub, s.edge.asks) }
+func (s *stream) judge(sub *sub) { s.ask(sub, s.edge().asks) }
 
 // catchUp reads what lies between the channel's position and the window.
-func (s *stream) catchUp(sub *sub) { s.ask(sub, s.edge.reads) }
+func (s *stream) catchUp(sub *sub) { s.ask(sub, s.edge().reads) }
 
 func (s *stream) ask(sub *sub, way *lanes) {
 	if sub.late == nil {
 		sub.late = new(late)
 	}
-	q := &question{stream: s, channel: sub.reader.Channel(), late: sub.late, from: sub.at, at: sub.at}
+	q := &question{edge: s.edge(), stream: s, channel: sub.reader.Channel(), late: sub.late, from: sub.at, at: sub.at}
 	sub.late.asked = q
 	way.add(sub.tail, sub.reader.Partition(), q)
 }
@@ -78,7 +79,7 @@ func (s *stream) takeLate(b []byte, begun int, sub *sub) (out []byte, wait bool)
 		n++
 	}
 	b, closed := s.appendEntries(b, sub, q.entries[:n])
-	call1(s.edge.cfg.Metrics.Replayed, n)
+	call1(s.edge().cfg.Metrics.Replayed, n)
 	if q.entries = q.entries[n:]; closed || len(q.entries) > 0 {
 		return b, true
 	}
@@ -108,18 +109,17 @@ func (s *sub) release() {
 
 // answer hands the answer to the stream, which may be gone.
 func (q *question) answer() {
-	unsent := &q.stream.edge.unsent
-	unsent.Add(q.size)
+	q.edge.unsent.Add(q.size)
 	if q.state.CompareAndSwap(isAsked, isAnswered) {
 		q.stream.Wake()
 	} else {
-		unsent.Add(-q.size)
+		q.edge.unsent.Add(-q.size)
 	}
 }
 
 // drop says that the answer was taken, or is not wanted any more.
 func (q *question) drop() {
 	if q.state.Swap(isDropped) == isAnswered {
-		q.stream.edge.unsent.Add(-q.size)
+		q.edge.unsent.Add(-q.size)
 	}
 }

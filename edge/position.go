@@ -41,7 +41,7 @@ func (s *stream) goOn(sub *sub, c channel.Cursor, at window.Position) {
 // attach registers a channel with a reading of the log and returns how far
 // that has come.
 func (s *stream) attach(sub *sub, t *tail, channelName string) window.Position {
-	first := sub.tail == nil
+	first := !sub.reader.Attached()
 	if !first {
 		sub.reader.Close()
 		sub.release()

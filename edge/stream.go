@@ -28,33 +28,42 @@ const most = 16 << 10
 // stream is one browser's. There are very many of them, so what few have is in
 // more. All but ending belongs to Fill.
 type stream struct {
-	conn     hold.Conn      // its place in the edge's loop
-	portable *hold.Portable // what holds it, if the loop does not
-	edge     *Edge
-	sub      sub
-	more     *more // nil if it has nothing of that
+	conn hold.Conn // its place in the edge's loop, if that has taken it over
+	sub  sub
+	more *more // nil if it has nothing of that
 
-	proof   string        // of its session
 	expires time.Duration // by the edge's clock; 0 is never
 	beat    time.Duration // when a heartbeat is due
+	ending  atomic.Pointer[string]
 
-	sse     bool // it is an event stream: Ebb's own events may be sent
-	cursors bool // it hears one channel, so its events have cursors
-	session bool // the origin has given it a session
-	warned  bool // ebb.expiring was sent
-	greeted bool // ebb.hello was sent
-
-	place int32 // among the edge's streams
-
-	ending atomic.Pointer[string]
+	place   int32                  // among the edge's streams
+	taken   bool                   // the loop holds it
+	sse     bool                   // it is an event stream: Ebb's own events may be sent
+	cursors bool                   // it hears one channel, so its events have cursors
+	session bool                   // the origin has given it a session
+	warned  bool                   // ebb.expiring was sent
+	greeted bool                   // ebb.hello was sent
+	proof   [channel.ProofLen]byte // of its session; zeros if it has none
 }
 
 // more is what few streams have.
 type more struct {
+	portable  *hold.Portable     // what holds it, if the loop does not
 	first     []byte             // what it begins with, until it was sent
 	keepAlive *grip.KeepAlive    // what the origin wants to be sent on a silent stream
 	subs      []*sub             // channels beside the first
 	filters   map[string]*filter // by channel
+}
+
+// edge is whose stream it is.
+func (s *stream) edge() *Edge { return s.sub.tail.edge }
+
+// appendProof adds the end of a cursor.
+func (s *stream) appendProof(b []byte) []byte {
+	if s.proof[0] == 0 {
+		return b
+	}
+	return append(b, s.proof[:]...)
 }
 
 // rare returns what few streams have, to be changed.
@@ -74,16 +83,17 @@ type sub struct {
 	late   *late           // nil while the window has all that is to be sent
 }
 
-func (s *sub) cursor(proof string) channel.Cursor {
-	return channel.Cursor{Generation: s.tail.log.Generation, Partition: s.reader.Partition(), Offset: s.at.Offset, Epoch: s.at.Epoch, Proof: proof}
+// cursor is the position, without the session's proof.
+func (s *sub) cursor() channel.Cursor {
+	return channel.Cursor{Generation: s.tail.log.Generation, Partition: s.reader.Partition(), Offset: s.at.Offset, Epoch: s.at.Epoch}
 }
 
 // Wake has the stream asked soon.
 func (s *stream) Wake() {
-	if s.portable != nil {
-		s.portable.Wake()
-	} else {
+	if s.taken {
 		s.conn.Wake()
+	} else {
+		s.more.portable.Wake()
 	}
 }
 
@@ -95,7 +105,7 @@ func (s *stream) end(reason string) {
 
 // Fill appends what the stream shall get now.
 func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
-	now := s.edge.clock(wall)
+	now := s.edge().clock(wall)
 	if s.beat == 0 {
 		s.beat = s.nextBeat(now)
 	}
@@ -105,7 +115,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 		s.more.first = nil
 	}
 	more := false
-	if s.sub.tail != nil { // or else it hears no channel
+	if s.sub.reader.Attached() { // or else it hears no channel
 		b, more = s.fill(b, begun, &s.sub)
 	}
 	if s.more != nil {
@@ -114,7 +124,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 			b, again = s.fill(b, begun, sub)
 			more = more || again
 		}
-		if s.more.keepAlive == nil && s.more.subs == nil && s.more.filters == nil {
+		if s.taken && s.more.keepAlive == nil && s.more.subs == nil && s.more.filters == nil {
 			s.more = nil
 		}
 	}
@@ -164,8 +174,8 @@ func (s *stream) wants() time.Duration {
 
 // fill appends what one channel has. b had begun bytes when the stream was asked.
 func (s *stream) fill(b []byte, begun int, sub *sub) (out []byte, more bool) {
-	if t := s.edge.tail.Load(); sub.tail != t {
-		s.move(sub, t, sub.cursor(""))
+	if t := s.edge().tail.Load(); sub.tail != t {
+		s.move(sub, t, sub.cursor())
 	}
 	if sub.late != nil {
 		var wait bool
@@ -233,7 +243,7 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 			}
 			b = s.appendEntry(b, e)
 			events++
-			if f := s.edge.cfg.Metrics.Age; f != nil {
+			if f := s.edge().cfg.Metrics.Age; f != nil {
 				f(time.Since(e.Time))
 			}
 		}
@@ -241,7 +251,7 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 			break
 		}
 	}
-	if f := s.edge.cfg.Metrics.Delivered; f != nil && events > 0 {
+	if f := s.edge().cfg.Metrics.Delivered; f != nil && events > 0 {
 		f(events, len(b)-begun)
 	}
 	return b, closed
@@ -256,7 +266,7 @@ type gone struct {
 
 // reset tells that there is a gap, with an id that lies past it.
 func (s *stream) reset(b []byte, g gone) []byte {
-	call1(s.edge.cfg.Metrics.Reset, g.Reason)
+	call1(s.edge().cfg.Metrics.Reset, g.Reason)
 	return s.appendOwn(b, eventReset, g)
 }
 
@@ -326,11 +336,11 @@ func (s *stream) nextBeat(now time.Duration) time.Duration {
 // End lets go of what the stream has.
 func (s *stream) End(err error) {
 	s.detach()
-	s.edge.remove(s, s.closedBy(err))
+	s.edge().remove(s, s.closedBy(err))
 }
 
 func (s *stream) detach() {
-	if s.sub.tail != nil {
+	if s.sub.reader.Attached() {
 		s.sub.detach()
 	}
 	if s.more != nil {

@@ -18,12 +18,13 @@ const linger = time.Second
 
 // worker asks its share of a loop's streams, and writes.
 type worker struct {
-	loop   *Loop
-	begun  time.Time
-	wake   chan struct{}
-	buf    []byte
-	wheel  wheel
-	sealed []byte // of buf, for TLS
+	loop    *Loop
+	begun   time.Time
+	wake    chan struct{}
+	buf     []byte
+	wheel   wheel
+	sealed  []byte // of buf, for TLS
+	scratch [4096]byte
 
 	mu    sync.Mutex
 	ready []*Conn
@@ -200,13 +201,12 @@ func (w *worker) flush(c *Conn, at time.Duration) (ok bool) {
 // discard reads what a client sends, which means nothing. ok is false at its
 // end.
 func (w *worker) discard(c *Conn) (ok bool) {
-	var scratch [4096]byte
 	read := func(b []byte) (int, error) { return receive(int(c.fd), b) }
 	if c.secure != nil {
 		read = c.secure.open
 	}
 	for range turns {
-		n, err := read(scratch[:])
+		n, err := read(w.scratch[:])
 		if err != nil || n == 0 {
 			return err == nil && n > 0
 		}

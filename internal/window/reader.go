@@ -47,6 +47,9 @@ func (r *Reader) Close() {
 	r.line.drop()
 }
 
+// Attached tells whether it was attached. It still is after Close.
+func (r *Reader) Attached() bool { return r.line != nil }
+
 // Channel returns what it reads.
 func (r *Reader) Channel() string { return r.line.channel }
 
