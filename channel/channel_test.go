@@ -64,6 +64,7 @@ func TestRecordComesBack(t *testing.T) {
 		{Channel: "ann", Kind: channel.Event, Data: []byte("{}"), Src: src},
 		{Channel: "ann,b;c\x00", Kind: channel.Event, Name: "put", Data: []byte("{}"), Src: channel.Src{Publisher: "key1", Item: "a:b"}},
 		{Channel: "ann", Kind: channel.Raw, Data: []byte("data: x\n\n"), Src: channel.Src{Publisher: "key1"}},
+		{Channel: "ann", Kind: channel.Raw, Data: []byte("data: x\n\n"), Src: channel.Src{Publisher: "key1", Item: "a:b", Block: 3}},
 		{Channel: "ann", Kind: channel.Raw, Data: []byte("x"), Meta: map[string]string{"sender": "bob \x00\"\u2028"}, Filters: []string{"build-id"}},
 		{Channel: "ann", Kind: channel.Answer, Data: []byte(`{"body":"x"}`), Filters: []string{}, Src: channel.Src{Publisher: "key1", Item: "7"}},
 		{Channel: "ann", Kind: channel.Hint},

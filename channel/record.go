@@ -63,6 +63,7 @@ type Src struct {
 	Offset    int64
 	Publisher string // id of the key it was published with
 	Item      string // the publisher's id for it; never a copy if empty
+	Block     int    // of an item's events, from 0
 }
 
 // IsRecord tells whether s is a Kafka record.
@@ -73,6 +74,8 @@ func (s Src) String() string {
 	switch {
 	case s.IsRecord():
 		return "k:" + hex.EncodeToString(s.TopicID[:]) + ":" + strconv.Itoa(int(s.Partition)) + ":" + strconv.FormatInt(s.Offset, 10)
+	case s.Block > 0:
+		return "b:" + strconv.Itoa(s.Block) + ":" + s.Publisher + ":" + s.Item
 	case s.Publisher != "" || s.Item != "":
 		return "p:" + s.Publisher + ":" + s.Item
 	}
@@ -89,6 +92,14 @@ func ParseSrc(text string) (Src, error) {
 	case kind == "p" && len(f) >= 2:
 		publisher, item, _ := strings.Cut(rest, ":")
 		return Src{Publisher: publisher, Item: item}, nil
+	case kind == "b" && len(f) >= 3:
+		block, err := strconv.ParseUint(f[0], 10, 31)
+		if err != nil {
+			return Src{}, fmt.Errorf("channel: source %q: %w", text, err)
+		}
+		_, rest, _ = strings.Cut(rest, ":")
+		publisher, item, _ := strings.Cut(rest, ":")
+		return Src{Publisher: publisher, Item: item, Block: int(block)}, nil
 	case kind == "k" && len(f) == 3 && len(f[0]) == 32:
 		id, err1 := hex.DecodeString(f[0])
 		partition, err2 := strconv.ParseInt(f[1], 10, 32)

@@ -74,6 +74,10 @@ func frame(l channel.Log, e *channel.Entry) window.Entry {
 // that an id can follow. ok is false, and the content as it was, if it does not
 // end with a whole event, or has ids of its own.
 func openBlock(content []byte) (open []byte, ok bool) {
+	events, rest := sse.Split(content)
+	if len(events) == 0 || len(rest) > 0 || hasID(content) {
+		return content, false
+	}
 	switch {
 	case bytes.HasSuffix(content, []byte("\r\n\r\n")):
 		open = content[:len(content)-2]
@@ -82,18 +86,22 @@ func openBlock(content []byte) (open []byte, ok bool) {
 	default:
 		return content, false
 	}
-	if all := events(content); all == 0 || all == events(open) || hasID(content) {
-		return content, false
-	}
-	return bytes.Clone(open), true
+	return append(make([]byte, 0, len(open)+96), open...), true
 }
 
-func events(content []byte) (n int) {
-	for r := sse.NewReader(bytes.NewReader(content)); ; n++ {
-		if _, err := r.Next(); err != nil {
-			return n
+// blocks returns the events of published content, and what follows the last, so
+// that each event gets an id; or the content alone where they cannot have one.
+func blocks(content []byte) [][]byte {
+	events, rest := sse.Split(content)
+	for _, event := range events {
+		if _, ok := openBlock(event); !ok {
+			return [][]byte{content}
 		}
 	}
+	if len(rest) > 0 || len(events) == 0 {
+		events = append(events, rest)
+	}
+	return events
 }
 
 // hasID tells whether a line may be an id field.
@@ -148,17 +156,23 @@ func (s *stream) appendEntry(b []byte, e *window.Entry) []byte {
 	return append(b, "\n\n"...)
 }
 
-// appendRaw adds what cannot have a cursor in it. On an event stream it is whole
-// blocks, and one of ours tells how far it goes.
+// appendRaw adds what has no place for a cursor in it. On an event stream it is
+// whole blocks. An event that was left open gets a cursor after all; else one of
+// ours tells how far the content goes.
 func (s *stream) appendRaw(b, content []byte) []byte {
 	b = append(b, content...)
-	if !s.cursors {
-		if s.sse {
-			b = endBlock(b, content)
-		}
+	switch {
+	case !s.sse:
 		return b
+	case !s.cursors:
+		return endBlock(b, content)
 	}
-	return s.appendOwn(endBlock(b, content), eventMark, nil)
+	whole := endBlock(b, content)
+	if events, rest := sse.Split(content); len(whole) == len(b) || len(events) > 0 || hasID(rest) {
+		return s.appendOwn(whole, eventMark, nil)
+	}
+	b = append(whole[:len(whole)-1], "id: "...)
+	return append(s.appendProof(s.sub.cursor().Append(b)), "\n\n"...)
 }
 
 // appendOwn adds one of Ebb's own events, with the stream's position for an id.

@@ -131,11 +131,16 @@ func (p publisher) records(item grip.Item) (list []channel.Record) {
 	}
 	if s := item.Stream; s != nil && s.Action != grip.ActionHint {
 		r := base
-		r.Kind, r.Data, r.Filters = channel.Raw, s.Content, s.Filters
+		r.Kind, r.Filters = channel.Raw, s.Filters
 		if s.Action == grip.ActionClose {
-			r.Kind, r.Data = channel.Close, nil
+			r.Kind = channel.Close
+			list = append(list, r)
+		} else {
+			for i, block := range blocks(s.Content) { // or a cut between them would repeat the first
+				r.Src.Block, r.Data = i, block
+				list = append(list, r)
+			}
 		}
-		list = append(list, r)
 	}
 	if a := item.Answer; a != nil {
 		r := base

@@ -93,6 +93,7 @@ type mark struct {
 // are records of their own.
 type item struct {
 	publisher, channel, id string
+	block                  int
 	stream                 bool
 }
 
@@ -111,7 +112,7 @@ func (r *repeats) copy(e *channel.Entry) bool {
 		delete(r.items, r.order[0])
 		r.order = r.order[1:]
 	}
-	it := item{e.Src.Publisher, e.Channel, e.Src.Item, e.Kind != channel.Answer && e.Kind != channel.Hint}
+	it := item{e.Src.Publisher, e.Channel, e.Src.Item, e.Src.Block, e.Kind != channel.Answer && e.Kind != channel.Hint}
 	if _, ok := r.items[it]; ok {
 		return true
 	}
