@@ -204,15 +204,16 @@ func (e *Edge) mayPublish() bool {
 	return false
 }
 
-// newTransport is the way to the origins. Few idle connections are kept, and
-// not for long: each is memory that streams could have.
+// newTransport is the way to the origins. Idle connections are not kept for long:
+// each is memory that a hundred streams could have, and what runs for it keeps
+// the memory of a burst from being given back.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		DisableCompression:     true,
 		MaxIdleConns:           4 * maxSetups,
 		MaxIdleConnsPerHost:    maxSetups,
-		IdleConnTimeout:        5 * time.Second,
+		IdleConnTimeout:        3 * time.Second,
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		ResponseHeaderTimeout:  30 * time.Second,

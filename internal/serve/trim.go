@@ -14,7 +14,7 @@ const (
 	look   = 2 * time.Second
 	calm   = 1 << 20 // bytes
 	worth  = 16 << 20
-	follow = 5 // looks
+	follow = 2 // looks
 )
 
 // Trim gives memory back to the system when a burst is over, until ctx ends: of
