@@ -24,7 +24,7 @@ type leg struct {
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
 	answered bool        // the answer was counted
-	held     *held       // the answer, where it is to wait for another
+	held     *held       // the answer, where it is to be held
 }
 
 type legKey struct{}
@@ -39,13 +39,23 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := keepBody(r)
-	for h := e.forward(w, r, to); h != nil && e.wait(w, r, h, body); h = e.forward(w, r, to) {
+	for {
+		h := e.forward(w, r, to)
+		switch {
+		case h == nil:
+			return
+		case h.instruct.Hold.Mode == grip.ModeStream:
+			e.hold(w, r, h)
+			return
+		case !e.wait(w, r, h, body):
+			return
+		}
 		body.rewind(r)
 	}
 }
 
-// forward proxies a request. It returns a response that is to wait until
-// another is published.
+// forward proxies a request. It returns a response that is to be held, when all
+// that was needed to get it is gone: held responses may be very many.
 func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held {
 	w.Header()["Content-Type"] = nil // what the origin gives no type, net/http shall not guess at
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -153,10 +163,8 @@ func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 		case l.timer != nil && (!l.timer.Stop() || isPoll && !h.isStream()):
 			e.count(l, 0)
 			e.sendAway(w, reasonUnavailable)
-		case isPoll:
-			l.held = h
 		default:
-			e.hold(w, r, h)
+			l.held = h
 		}
 		return
 	}

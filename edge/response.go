@@ -40,6 +40,10 @@ func (e *Edge) wait(w http.ResponseWriter, r *http.Request, h *held, body *keptB
 		e.refuse(w, r, h, "starting")
 		return false
 	}
+	if reason := e.shuts(); reason != "" {
+		e.refuse(w, r, h, reason)
+		return false
+	}
 	p := newPoll(e, h)
 	if !e.polls.add(p) {
 		e.refuse(w, r, h, reasonDraining)

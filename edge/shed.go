@@ -12,7 +12,7 @@ import (
 // Why a request for a stream is sent away, beside the reasons of its end.
 const (
 	reasonUnavailable = "unavailable" // the origin gives no usable answer
-	reasonFull        = "full"        // no room for more streams
+	reasonFull        = "full"        // no room for more streams and polls
 )
 
 // shuts says why no stream may begin now, "" if one may.
@@ -28,7 +28,7 @@ func (e *Edge) noRoom(coming int) string {
 	switch {
 	case e.draining:
 		return reasonDraining
-	case e.cfg.Streams > 0 && len(e.streams)+coming >= e.cfg.Streams:
+	case e.cfg.Streams > 0 && len(e.streams)+e.polls.count()+coming >= e.cfg.Streams:
 		return reasonFull
 	}
 	return ""

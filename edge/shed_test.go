@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/edge"
+	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -48,6 +49,32 @@ func TestFullEdgeSendsAway(t *testing.T) {
 		third.want("ebb.hello")
 		first.close()
 		third.close()
+	})
+}
+
+// TestFullOfPolls: responses that are held take room too, and who waits for one
+// at a full edge gets a 503.
+func TestFullOfPolls(t *testing.T) {
+	origin := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Grip-Hold", grip.ModeResponse)
+		w.Header().Set("Grip-Channel", "c")
+		w.Header().Set("Grip-Timeout", "10")
+		io.WriteString(w, "nothing yet")
+	}
+	serving(t, origin, func(c *edge.Config) { c.Streams = 1 }, func(s *site) {
+		first := s.asking("GET /")
+		synctest.Wait()
+		if resp := s.ask("GET /"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("got %s %v", resp.Status, resp.Header)
+		} else {
+			resp.Body.Close()
+		}
+		if got := text(t, <-first); got != "nothing yet" {
+			t.Errorf("got %q", got)
+		}
+		if got := text(t, s.ask("GET /")); got != "nothing yet" { // there is room again
+			t.Errorf("then got %q", got)
+		}
 	})
 }
 
