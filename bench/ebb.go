@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -16,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -56,19 +54,15 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 	}
 	edge := exec.Command(e.program, "edge", "--origin", "http://"+gatewayAddr, "--addr", "127.0.0.1:0",
 		"--control-addr", control, "--admin-addr", "127.0.0.1:0",
-		"--grip-key", keys.file("grip"), "--publish-key", keys.file("publish"), "--log-level", "warn")
+		"--grip-key", keys.file("grip"), "--publish-key", keys.file("publish"), "--log-level", "warn",
+		"--data", filepath.Join(t.dir, "data"))
 	if e.secure {
-		flags, err := e.secureFlags(ctx, t.dir)
+		cert, key, err := writeCertificate(t.dir)
 		if err != nil {
 			return t, err
 		}
-		edge.Args = append(edge.Args, flags...)
+		edge.Args = append(edge.Args, "--tls-cert", cert, "--tls-key", key)
 	}
-	broker, err := e.broker(ctx, t)
-	if err != nil {
-		return t, err
-	}
-	edge.Args = append(edge.Args, broker...)
 	edge.Env = withoutFlags()
 	if t.measured, err = start(ctx, edge); err != nil {
 		return t, fmt.Errorf("edge: %w", err)
@@ -87,34 +81,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 	tickets := tickets{api: helper.url + "/api/sse", key: keys["jwt"], client: publishers()}
 	t.paths = tickets.paths
 	return t, nil
-}
-
-// broker returns the flags that give the edge one. An edge that has none of its
-// own uses that of an ebb dev.
-func (e ebb) broker(ctx context.Context, t *target) ([]string, error) {
-	help, err := exec.CommandContext(ctx, e.program, "edge", "--help").Output()
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Contains(help, []byte("--data=")) {
-		return []string{"--data", filepath.Join(t.dir, "data")}, nil
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	dev := exec.Command(e.program, "dev", "--data", filepath.Join(t.dir, "dev"), "--log-level", "warn")
-	for _, flag := range []string{"--addr", "--edge-addr", "--control-addr", "--admin-addr"} {
-		dev.Args = append(dev.Args, flag, "127.0.0.1:0")
-	}
-	dev.Args = append(dev.Args, "--kafka-addr", addr)
-	dev.Env = withoutFlags()
-	s, err := start(ctx, dev)
-	if err != nil {
-		return nil, fmt.Errorf("broker: %w", err)
-	}
-	t.helpers = append(t.helpers, s)
-	return []string{"--kafka", addr}, nil
 }
 
 // withoutFlags is our environment, without what would be flags of a server.
@@ -201,28 +167,4 @@ func (t tickets) token(user string) string {
 	mac := hmac.New(sha256.New, t.key)
 	mac.Write([]byte(signed))
 	return signed + "." + part(string(mac.Sum(nil)))
-}
-
-// secureFlags are those by which an edge speaks TLS, if this one can.
-func (e ebb) secureFlags(ctx context.Context, dir string) ([]string, error) {
-	help, err := exec.CommandContext(ctx, e.program, "edge", "--help").Output()
-	if err != nil {
-		return nil, err
-	}
-	cert, key, err := writeCertificate(dir)
-	if err != nil {
-		return nil, err
-	}
-	var flags []string
-	for name, path := range map[string]string{"--tls-cert": cert, "--tls-key": key} {
-		form := regexp.MustCompile(name + `=(\S+)`).FindSubmatch(help)
-		if form == nil {
-			return nil, errLeftOut("TLS is left out: this edge has no " + name)
-		}
-		if strings.HasPrefix(string(form[1]), "file:") {
-			path = "file:" + path
-		}
-		flags = append(flags, name, path)
-	}
-	return flags, nil
 }
