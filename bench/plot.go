@@ -86,7 +86,7 @@ func panel(title string, servers []*Server, of func(*Server) []Point, unit float
 		p.Legend.Add(s.Name, line, dots)
 	}
 	p.Y.Min = 0
-	p.Y.Max *= 1.35 // room for the legend
+	p.Y.Max *= 1.6 // room for the legend
 	return p, nil
 }
 

@@ -30,6 +30,21 @@ type publishedItem struct {
 
 var plainItem = &publishedItem{} // most are
 
+// size is about how many bytes it takes.
+func (i *publishedItem) size() int {
+	if i == plainItem {
+		return 0
+	}
+	n := 64 + len(i.id)
+	for name, value := range i.meta {
+		n += 64 + len(name) + len(value)
+	}
+	for _, name := range i.content {
+		n += 16 + len(name)
+	}
+	return n
+}
+
 func newItem(e *channel.Entry) *publishedItem {
 	if e.Src.Item == "" && e.Meta == nil && e.Filters == nil {
 		return plainItem

@@ -34,7 +34,8 @@ func frame(l channel.Log, e *channel.Entry) window.Entry {
 	out := window.Entry{Offset: e.Offset, Epoch: e.Epoch, Channel: e.Channel, Time: e.Time}
 	switch e.Kind {
 	case channel.Raw, channel.Answer, channel.Hint:
-		out.Extra = newItem(e)
+		item := newItem(e)
+		out.Extra, out.Beside = item, item.size()
 	}
 	switch e.Kind {
 	case channel.Event:

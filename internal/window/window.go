@@ -21,12 +21,13 @@ type Entry struct {
 	Frame   []byte // never changed after Append
 	Time    time.Time
 	Extra   any // the caller's
+	Beside  int // bytes that Extra takes
 }
 
 // overhead is about what an entry costs beside its frame and channel, in bytes.
 const overhead = 160
 
-func (e *Entry) size() int64 { return int64(len(e.Frame) + len(e.Channel) + overhead) }
+func (e *Entry) size() int64 { return int64(len(e.Frame) + len(e.Channel) + e.Beside + overhead) }
 
 // Position is a place in a partition: everything up to Offset is accounted for.
 type Position struct {
