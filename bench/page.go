@@ -28,8 +28,8 @@ processes of its own, one after the other, with the same client.
 How it is measured:
 
 - Memory is user space, the proportional set size of all processes of a server,
-  when it has not changed for six seconds: with the streams less without them,
-  divided. Before, the server has had some %s streams and broadcasts, %d at a
+  the least until it has not changed for six seconds, or for a minute, since
+  garbage comes and goes: with the streams less without them, divided. Before, the server has had some %s streams and broadcasts, %d at a
   time, so that what it needs but once is not counted. Of Ebb it is the edge's process with its embedded broker.
 - CPU is the server's own, user and system, out of its processes' clocks; the
   client's is not in it. Ebb and the floor take turns, %d each, with %d broadcasts in each.

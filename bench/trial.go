@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -138,12 +139,13 @@ const (
 )
 
 // settled waits until the server's memory changes no more, or for a minute, and
-// returns it, in bytes.
-func (t *trial) settled(ctx context.Context, most time.Duration) (now int64, err error) {
+// returns the least that it was, in bytes: garbage comes and goes.
+func (t *trial) settled(ctx context.Context, most time.Duration) (lowest int64, err error) {
 	pids := t.pids()
 	begin := time.Now()
 	next, calm := begin, begin
-	var least, highest int64
+	var now, least, highest int64
+	lowest = math.MaxInt64
 	stop := func() bool {
 		if time.Now().Before(next) {
 			return false
@@ -152,7 +154,7 @@ func (t *trial) settled(ctx context.Context, most time.Duration) (now int64, err
 		if now, err = memory(pids); err != nil {
 			return true
 		}
-		least, highest = min(least, now), max(highest, now)
+		least, highest, lowest = min(least, now), max(highest, now), min(lowest, now)
 		if highest-least > max(highest/200, 128<<10) {
 			least, highest, calm = now, now, time.Now()
 		}
@@ -162,7 +164,7 @@ func (t *trial) settled(ctx context.Context, most time.Duration) (now int64, err
 	t.crowd.patient = 2 * most // nothing has to come meanwhile
 	defer func() { t.crowd.patient = patient }()
 	elapsed := func() (int, int) { return int(time.Since(begin)), int(most) }
-	return now, errors.Join(t.run(ctx, "letting memory settle", elapsed, stop), err)
+	return lowest, errors.Join(t.run(ctx, "letting memory settle", elapsed, stop), err)
 }
 
 // Fanout is what sending events to many streams has cost.

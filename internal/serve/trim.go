@@ -14,7 +14,7 @@ const (
 	look   = 2 * time.Second
 	calm   = 1 << 20 // bytes
 	worth  = 16 << 20
-	follow = 2 // looks
+	follow = 2 // quiet looks
 )
 
 // Trim gives memory back to the system when a burst is over, until ctx ends: of
@@ -22,7 +22,7 @@ const (
 func Trim(ctx context.Context) error {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
-	last, trimmed, again := allocated(), uint64(0), 0
+	last, trimmed, due := allocated(), uint64(0), 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -32,14 +32,20 @@ func Trim(ctx context.Context) error {
 		now := allocated()
 		quiet, much := now-last < calm, now-trimmed > worth
 		last = now
-		again--
-		if !quiet || !much && again != 0 {
+		switch {
+		case !quiet:
+			continue
+		case much:
+			due = follow
+		case due > 1:
+			due--
+			continue
+		case due == 1:
+			due = 0
+		default:
 			continue
 		}
 		debug.FreeOSMemory()
-		if much {
-			again = follow
-		}
 		last = allocated()
 		trimmed = last
 	}
