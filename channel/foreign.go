@@ -25,7 +25,7 @@ func ValidPrefix(prefix string) bool {
 }
 
 // place is what decides on the partition: all channels of one prefix share it,
-// so that a stream that hears several of them has one order, and a cursor.
+// so that what one back end publishes has one order.
 func place(channel string) string {
 	prefix, _, foreign := strings.Cut(channel, foreignMark)
 	if !foreign || !ValidPrefix(prefix) {
