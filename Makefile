@@ -16,7 +16,7 @@ build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
 deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done  ## install what the tests need
-	@. ./testdata/deps.sh && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin
+	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
 	@. ./testdata/deps.sh && need_java && need_maven

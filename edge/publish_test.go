@@ -390,7 +390,7 @@ func FuzzPublishedContentStaysInItsPlace(f *testing.F) {
 	f.Add([]byte("data: x\n\n"), "na\nme\r\x00", []byte("d\r\n\rid: 9\n\nevent: ebb.bye\x00"))
 	f.Fuzz(func(t *testing.T, content []byte, name string, data []byte) {
 		if strings.Contains(string(content), "AQAAAAAA") {
-			t.Skip("a forged cursor")
+			return // a forged cursor: who may publish may send one
 		}
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{t: t, log: newLog(), origin: setUp}

@@ -14,6 +14,8 @@ install() { # package...: what cannot be installed is named
 	return 1
 }
 
+need_ip() { command -v ip >/dev/null || [ -x /usr/sbin/ip ] || install iproute2; }
+
 need_chromium() { [ -x /usr/bin/chromium ] || install chromium; }
 
 need_firefox() { [ -x /usr/bin/firefox-esr ] || install firefox-esr; }

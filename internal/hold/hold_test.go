@@ -3,9 +3,7 @@ package hold_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,47 +45,8 @@ func (s *stream) end(t *testing.T) error {
 	}
 }
 
-// holders are all there are: each returns a handler that holds s.
-var holders = map[string]func(t *testing.T, s *stream) http.Handler{
-	"portable": func(t *testing.T, s *stream) http.Handler {
-		p := hold.NewPortable()
-		s.wake = p.Wake
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(r.Context(), w, s) })
-	},
-	"loop": func(t *testing.T, s *stream) http.Handler {
-		l := new(hold.Loop)
-		t.Cleanup(l.Close)
-		return looped(t, l, s)
-	},
-	"loop over TLS": func(t *testing.T, s *stream) http.Handler {
-		l := new(hold.Loop)
-		t.Cleanup(l.Close)
-		return overTLS{looped(t, l, s)}
-	},
-}
-
 // overTLS is a handler that is to be served so.
 type overTLS struct{ http.Handler }
-
-// looped holds s in l.
-func looped(t *testing.T, l *hold.Loop, s *stream) http.Handler {
-	s.wake = s.conn.Wake
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		socket, err := l.Open(conn)
-		if errors.Is(err, hold.ErrUnsupported) {
-			t.Skip("no loop on this system")
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		l.Hold(&s.conn, socket, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true, s)
-	})
-}
 
 // dial serves one request and returns the client's socket and its response.
 func dial(t *testing.T, h http.Handler, buffer int) (*net.TCPConn, *http.Response) {
@@ -122,129 +81,125 @@ func dial(t *testing.T, h http.Handler, buffer int) (*net.TCPConn, *http.Respons
 	return tcp, resp
 }
 
-// TestHolders is what every holder does.
-func TestHolders(t *testing.T) {
-	for name, holder := range holders {
-		t.Run(name, func(t *testing.T) {
-			t.Run("header comes before there is anything", func(t *testing.T) {
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
-				if _, resp := dial(t, holder(t, s), 0); resp.StatusCode != http.StatusOK {
-					t.Errorf("got %s", resp.Status)
-				}
-			})
-			t.Run("client that goes ends the stream", func(t *testing.T) {
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
-				conn, _ := dial(t, holder(t, s), 0)
-				conn.Close()
-				if err := s.end(t); err == nil {
-					t.Error("ended as if it were done")
-				}
-			})
-			t.Run("done ends the body", func(t *testing.T) {
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-					return append(b, "all"...), hold.Next{Done: true}
-				})
-				_, resp := dial(t, holder(t, s), 0)
-				if got, err := io.ReadAll(resp.Body); string(got) != "all" || err != nil {
-					t.Errorf("got %q, %v", got, err)
-				}
-				if err := s.end(t); err != nil {
-					t.Errorf("ended with %v", err)
-				}
-			})
-			t.Run("asked when woken", func(t *testing.T) {
-				var says atomic.Pointer[string]
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-					if text := says.Swap(nil); text != nil {
-						b = append(b, *text...)
-					}
-					return b, hold.Next{}
-				})
-				_, resp := dial(t, holder(t, s), 0)
-				for i := range 100 {
-					says.Store(new(fmt.Sprintf("%03d", i)))
-					s.wake()
-					got := make([]byte, 3)
-					if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != fmt.Sprintf("%03d", i) {
-						t.Fatalf("got %q, %v, want %d", got, err, i)
-					}
-				}
-			})
-			t.Run("asked when its time has come", func(t *testing.T) {
-				var asked []time.Time
-				s := newStream(func(b []byte, now time.Time) ([]byte, hold.Next) {
-					asked = append(asked, now)
-					return b, hold.Next{At: now.Add(150 * time.Millisecond), Done: len(asked) == 4}
-				})
-				_, resp := dial(t, holder(t, s), 0)
-				io.Copy(io.Discard, resp.Body)
-				if err := s.end(t); err != nil {
-					t.Error(err)
-				}
-				for i := 1; i < len(asked); i++ {
-					if gap := asked[i].Sub(asked[i-1]); gap < 150*time.Millisecond {
-						t.Errorf("asked again after %v", gap)
-					}
-				}
-			})
-			t.Run("slow reader gets all in order and is asked no more than it takes", func(t *testing.T) {
-				const parts, size = 4000, 4000
-				var n atomic.Int64
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-					i := n.Add(1) - 1
-					b = append(b, bytes.Repeat([]byte{byte('a' + i%26)}, size)...)
-					return b, hold.Next{More: i+1 < parts, Done: i+1 == parts}
-				})
-				conn, resp := dial(t, holder(t, s), 4096)
-				same, last := 0, int64(0)
-				waitFor(t, "the socket is full", func() bool {
-					runtime.Gosched()
-					if same++; n.Load() != last {
-						same, last = 0, n.Load()
-					}
-					return same == 10_000 && last > 0
-				})
-				if last == parts {
-					t.Error("all of it went out at once")
-				}
-				_ = conn.SetReadBuffer(1 << 20)
-				got, err := io.ReadAll(resp.Body)
-				if err != nil || len(got) != parts*size {
-					t.Fatalf("got %d bytes, %v", len(got), err)
-				}
-				for i := range parts {
-					if got[i*size] != byte('a'+i%26) || got[i*size+size-1] != byte('a'+i%26) {
-						t.Fatalf("part %d is %q", i, got[i*size:i*size+10])
-					}
-				}
-				if err := s.end(t); err != nil {
-					t.Error(err)
-				}
-			})
-			t.Run("many woken by many", func(t *testing.T) {
-				var count atomic.Int64
-				s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
-					done := count.Load() == 4000
-					return append(b, '.'), hold.Next{Done: done}
-				})
-				_, resp := dial(t, holder(t, s), 0)
-				var wakers sync.WaitGroup
-				for range 4 {
-					wakers.Go(func() {
-						for range 1000 {
-							count.Add(1)
-							s.wake()
-						}
-					})
-				}
-				io.Copy(io.Discard, resp.Body)
-				if err := s.end(t); err != nil {
-					t.Error(err)
-				}
-				wakers.Wait()
-			})
+// testHolder is what every holder does. holder returns a handler that holds s.
+func testHolder(t *testing.T, holder func(t *testing.T, s *stream) http.Handler) {
+	t.Run("header comes before there is anything", func(t *testing.T) {
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
+		if _, resp := dial(t, holder(t, s), 0); resp.StatusCode != http.StatusOK {
+			t.Errorf("got %s", resp.Status)
+		}
+	})
+	t.Run("client that goes ends the stream", func(t *testing.T) {
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
+		conn, _ := dial(t, holder(t, s), 0)
+		conn.Close()
+		if err := s.end(t); err == nil {
+			t.Error("ended as if it were done")
+		}
+	})
+	t.Run("done ends the body", func(t *testing.T) {
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+			return append(b, "all"...), hold.Next{Done: true}
 		})
-	}
+		_, resp := dial(t, holder(t, s), 0)
+		if got, err := io.ReadAll(resp.Body); string(got) != "all" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if err := s.end(t); err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	t.Run("asked when woken", func(t *testing.T) {
+		var says atomic.Pointer[string]
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+			if text := says.Swap(nil); text != nil {
+				b = append(b, *text...)
+			}
+			return b, hold.Next{}
+		})
+		_, resp := dial(t, holder(t, s), 0)
+		for i := range 100 {
+			says.Store(new(fmt.Sprintf("%03d", i)))
+			s.wake()
+			got := make([]byte, 3)
+			if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != fmt.Sprintf("%03d", i) {
+				t.Fatalf("got %q, %v, want %d", got, err, i)
+			}
+		}
+	})
+	t.Run("asked when its time has come", func(t *testing.T) {
+		var asked []time.Time
+		s := newStream(func(b []byte, now time.Time) ([]byte, hold.Next) {
+			asked = append(asked, now)
+			return b, hold.Next{At: now.Add(150 * time.Millisecond), Done: len(asked) == 4}
+		})
+		_, resp := dial(t, holder(t, s), 0)
+		io.Copy(io.Discard, resp.Body)
+		if err := s.end(t); err != nil {
+			t.Error(err)
+		}
+		for i := 1; i < len(asked); i++ {
+			if gap := asked[i].Sub(asked[i-1]); gap < 150*time.Millisecond {
+				t.Errorf("asked again after %v", gap)
+			}
+		}
+	})
+	t.Run("slow reader gets all in order and is asked no more than it takes", func(t *testing.T) {
+		const parts, size = 4000, 4000
+		var n atomic.Int64
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+			i := n.Add(1) - 1
+			b = append(b, bytes.Repeat([]byte{byte('a' + i%26)}, size)...)
+			return b, hold.Next{More: i+1 < parts, Done: i+1 == parts}
+		})
+		conn, resp := dial(t, holder(t, s), 4096)
+		same, last := 0, int64(0)
+		waitFor(t, "the socket is full", func() bool {
+			runtime.Gosched()
+			if same++; n.Load() != last {
+				same, last = 0, n.Load()
+			}
+			return same == 10_000 && last > 0
+		})
+		if last == parts {
+			t.Error("all of it went out at once")
+		}
+		_ = conn.SetReadBuffer(1 << 20)
+		got, err := io.ReadAll(resp.Body)
+		if err != nil || len(got) != parts*size {
+			t.Fatalf("got %d bytes, %v", len(got), err)
+		}
+		for i := range parts {
+			if got[i*size] != byte('a'+i%26) || got[i*size+size-1] != byte('a'+i%26) {
+				t.Fatalf("part %d is %q", i, got[i*size:i*size+10])
+			}
+		}
+		if err := s.end(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("many woken by many", func(t *testing.T) {
+		var count atomic.Int64
+		s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+			done := count.Load() == 4000
+			return append(b, '.'), hold.Next{Done: done}
+		})
+		_, resp := dial(t, holder(t, s), 0)
+		var wakers sync.WaitGroup
+		for range 4 {
+			wakers.Go(func() {
+				for range 1000 {
+					count.Add(1)
+					s.wake()
+				}
+			})
+		}
+		io.Copy(io.Discard, resp.Body)
+		if err := s.end(t); err != nil {
+			t.Error(err)
+		}
+		wakers.Wait()
+	})
 }
 
 func waitFor(t *testing.T, what string, ok func() bool) {
@@ -254,26 +209,4 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited too long until %s", what)
 		}
 	}
-}
-
-func TestHoldersEndTheirStreamsWithThem(t *testing.T) {
-	idle := func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} }
-	t.Run("portable", func(t *testing.T) {
-		s := newStream(idle)
-		ctx, cancel := context.WithCancel(t.Context())
-		p := hold.NewPortable()
-		dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(ctx, w, s) }), 0)
-		cancel()
-		if err := s.end(t); !errors.Is(err, context.Canceled) {
-			t.Errorf("ended with %v", err)
-		}
-	})
-	t.Run("loop", func(t *testing.T) {
-		s, l := newStream(idle), new(hold.Loop)
-		dial(t, looped(t, l, s), 0)
-		l.Close()
-		if err := s.end(t); !errors.Is(err, hold.ErrStopped) {
-			t.Errorf("ended with %v", err)
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package hold_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,26 @@ import (
 
 	"github.com/ebb-events/ebb/internal/hold"
 )
+
+// portable is a handler that holds s.
+func portable(_ *testing.T, s *stream) http.Handler {
+	p := hold.NewPortable()
+	s.wake = p.Wake
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(r.Context(), w, s) })
+}
+
+func TestPortable(t *testing.T) { testHolder(t, portable) }
+
+func TestPortableEndsWithItsContext(t *testing.T) {
+	s := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} })
+	ctx, cancel := context.WithCancel(t.Context())
+	p := hold.NewPortable()
+	dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.Hold(ctx, w, s) }), 0)
+	cancel()
+	if err := s.end(t); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
 
 // pipe is one connection, for a server in a bubble.
 type pipe struct {
@@ -35,7 +56,7 @@ func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(t *testing.T, s *stream) (client net.Conn) {
 	t.Helper()
 	ln := &pipe{make(chan net.Conn, 1), make(chan struct{})}
-	srv := &http.Server{Handler: holders["portable"](t, s)}
+	srv := &http.Server{Handler: portable(t, s)}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })
 	client, server := net.Pipe()

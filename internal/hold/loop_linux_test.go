@@ -14,6 +14,46 @@ import (
 	"github.com/ebb-events/ebb/internal/hold"
 )
 
+// looped holds s in l.
+func looped(t *testing.T, l *hold.Loop, s *stream) http.Handler {
+	s.wake = s.conn.Wake
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		socket, err := l.Open(conn)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		l.Hold(&s.conn, socket, []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true, s)
+	})
+}
+
+// loop holds s in a loop of its own.
+func loop(t *testing.T, s *stream) http.Handler {
+	l := new(hold.Loop)
+	t.Cleanup(l.Close)
+	return looped(t, l, s)
+}
+
+func TestLoop(t *testing.T) { testHolder(t, loop) }
+
+func TestLoopOverTLS(t *testing.T) {
+	testHolder(t, func(t *testing.T, s *stream) http.Handler { return overTLS{loop(t, s)} })
+}
+
+func TestLoopEndsItsStreams(t *testing.T) {
+	s, l := newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) { return b, hold.Next{} }), new(hold.Loop)
+	dial(t, looped(t, l, s), 0)
+	l.Close()
+	if err := s.end(t); !errors.Is(err, hold.ErrStopped) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestLoopEndsWhoTakesNothing(t *testing.T) {
 	l := &hold.Loop{Stall: 300 * time.Millisecond}
 	t.Cleanup(l.Close)
@@ -55,7 +95,7 @@ func TestLoopIgnoresWhatClientsSay(t *testing.T) {
 		}
 		return append(b, "last"...), hold.Next{Done: true}
 	})
-	conn, resp := dial(t, holders["loop"](t, s), 0)
+	conn, resp := dial(t, loop(t, s), 0)
 	first := make([]byte, 5)
 	io.ReadFull(resp.Body, first)
 	conn.Write(make([]byte, 300_000))
@@ -68,9 +108,6 @@ func TestLoopIgnoresWhatClientsSay(t *testing.T) {
 // TestLoopGivesBackWhatConnectionsCost: a held stream has no goroutine, and one
 // that has ended no descriptor.
 func TestLoopGivesBackWhatConnectionsCost(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("there is no loop")
-	}
 	l := new(hold.Loop)
 	streams := make(chan *stream, 100)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,9 +19,6 @@ import (
 // TestIdleStreamTakesLittleMemory: what is on the heap for a stream over HTTP/1.1
 // with a channel and a session of its own, when its connection was taken over.
 func TestIdleStreamTakesLittleMemory(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("there is no loop")
-	}
 	tests := []struct {
 		name    string
 		most    float64 // bytes a stream
