@@ -1,9 +1,7 @@
 package edge_test
 
 import (
-	"context"
 	"fmt"
-	"net/http/httptest"
 	"net/url"
 	"sync/atomic"
 	"syscall"
@@ -27,13 +25,8 @@ func benchmarkEvents(b *testing.B, streams int, user func(i int) string, channel
 	e := must(edge.New(edge.Config{
 		Log: w.log, Publisher: w.log, Origin: must(url.Parse("http://origin")), GripKey: key, Transport: w,
 	}))
-	ctx, stop := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	srv := httptest.NewUnstartedServer(e)
-	srv.Config.ConnContext = edge.ConnContext
-	srv.Start()
-	defer func() { stop(); <-ended; srv.Close() }()
+	stop, srv := running(b, e), facing(e)
+	defer func() { stop(); srv.Close() }()
 
 	poll := must(syscall.EpollCreate1(0))
 	for i := range streams {
@@ -72,7 +65,7 @@ func benchmarkEvents(b *testing.B, streams int, user func(i int) string, channel
 			offset++
 		}
 		want.Add(int64(streams))
-		_ = w.log.Append(ctx, records)
+		_ = w.log.Append(b.Context(), records)
 		<-all
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(streams), "ns/delivery")

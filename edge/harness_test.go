@@ -253,18 +253,40 @@ func (w *world) start(change func(*edge.Config)) (stop func()) {
 		change(&cfg)
 	}
 	w.edge = must(edge.New(cfg))
-	ctx, cancel := context.WithCancel(w.t.Context())
-	ended := make(chan error, 1)
-	e := w.edge
-	go func() { ended <- e.Run(ctx) }()
+	end := running(w.t, w.edge)
 	synctest.Wait()
+	return func() {
+		end()
+		synctest.Wait()
+	}
+}
+
+// running runs an edge until stop, which waits for its end.
+func running(tb testing.TB, e *edge.Edge) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
-			w.t.Errorf("Run ended with %v", err)
+			tb.Errorf("Run ended with %v", err)
 		}
-		synctest.Wait()
 	}
+}
+
+// facing serves an edge to browsers as ebb edge does: it takes their connections
+// over, where there is a loop to hold them.
+func facing(e *edge.Edge) *httptest.Server {
+	srv := unstarted(e)
+	srv.Start()
+	return srv
+}
+
+func unstarted(e *edge.Edge) *httptest.Server {
+	srv := httptest.NewUnstartedServer(e)
+	srv.Config.ConnContext = edge.ConnContext
+	srv.Listener = edge.Listen(srv.Listener)
+	return srv
 }
 
 // client is a browser's stream.

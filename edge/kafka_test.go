@@ -1,7 +1,6 @@
 package edge_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -29,16 +28,8 @@ func TestResumeBeyondTheWindowOutOfKafka(t *testing.T) {
 	box := must(edge.New(edge.Config{
 		Log: log, Publisher: log, Origin: must(url.Parse(origin.URL)), GripKey: key, Window: 1,
 	}))
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	front := httptest.NewServer(box)
+	defer running(t, box)()
+	front := facing(box)
 	defer front.Close()
 	defer front.CloseClientConnections()
 
@@ -49,7 +40,7 @@ func TestResumeBeyondTheWindowOutOfKafka(t *testing.T) {
 	for i := range int64(n) {
 		records = append(records, event("bob", 2*i, "not for ann"), event("ann", 2*i+1, fmt.Sprintf("%01000d", i)))
 	}
-	if err := log.Append(ctx, append(records, records[n:]...)); err != nil { // the second half twice
+	if err := log.Append(t.Context(), append(records, records[n:]...)); err != nil { // the second half twice
 		t.Fatal(err)
 	}
 	// Both a stream that was there and one that comes back hear all, once.
@@ -60,7 +51,7 @@ func TestResumeBeyondTheWindowOutOfKafka(t *testing.T) {
 			expect(t, s, "", fmt.Sprintf("%01000d", i))
 		}
 	}
-	if err := log.Append(ctx, []channel.Record{event("ann", 2*n+1, "live")}); err != nil {
+	if err := log.Append(t.Context(), []channel.Record{event("ann", 2*n+1, "live")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []chan sse.Event{first, back} {

@@ -2,7 +2,6 @@ package edge_test
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -33,23 +32,15 @@ func goLive(t *testing.T, origin string, control net.Listener) live {
 	box := must(edge.New(edge.Config{
 		Log: client.Channels(), Publisher: client.Channels(), Origin: must(url.Parse(origin)), GripKey: key, PublishKey: key,
 	}))
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	front := must(net.Listen("tcp", "127.0.0.1:0"))
-	for ln, handler := range map[net.Listener]http.Handler{front: box, control: box.Control()} {
-		srv := &http.Server{Handler: handler}
-		go srv.Serve(ln)
-		t.Cleanup(func() { srv.Close() })
-	}
+	t.Cleanup(running(t, box))
+	front := facing(box)
+	t.Cleanup(front.Close)
+	t.Cleanup(front.CloseClientConnections)
+	publishers := &http.Server{Handler: box.Control()}
+	go publishers.Serve(control)
+	t.Cleanup(func() { publishers.Close() })
 	within(t, "the edge is ready", func() bool { return box.Ready() == nil })
-	return live{"http://" + front.Addr().String(), "http://" + control.Addr().String()}
+	return live{front.URL, "http://" + control.Addr().String()}
 }
 
 // within waits until something holds.

@@ -1,7 +1,6 @@
 package edge_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -35,12 +34,8 @@ func TestIdleStreamTakesLittleMemory(t *testing.T) {
 			e := must(edge.New(edge.Config{
 				Log: w.log, Publisher: w.log, Origin: must(url.Parse("http://origin")), GripKey: key, Transport: w,
 			}))
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- e.Run(ctx) }()
-			srv := httptest.NewUnstartedServer(e)
-			srv.Config.ConnContext = edge.ConnContext
-			srv.Listener = edge.Listen(srv.Listener)
+			stop := running(t, e)
+			srv := unstarted(e)
 			tt.start(srv)
 			addr := srv.Listener.Addr().String()
 			open := func(i int) int { return tt.open(t, addr, fmt.Sprintf("/?u=some-user-%06d", i)) }
@@ -63,7 +58,6 @@ func TestIdleStreamTakesLittleMemory(t *testing.T) {
 			await(t, func() bool { return e.Streams() == 0 })
 			srv.Close()
 			stop()
-			<-ended
 		})
 	}
 }

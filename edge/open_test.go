@@ -2,7 +2,6 @@ package edge_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,12 +34,10 @@ func BenchmarkOpen(b *testing.B) {
 	go behind.Serve(back)
 	defer behind.Close()
 	e := must(edge.New(edge.Config{Log: newLog(), Publisher: newLog(), Origin: must(url.Parse("http://" + back.Addr().String())), GripKey: key}))
-	ctx, cancel := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
+	stop := running(b, e)
 	before := &http.Server{Handler: e, ErrorLog: quiet}
 	go before.Serve(front)
-	defer func() { before.Close(); cancel(); <-ended }()
+	defer func() { before.Close(); stop() }()
 
 	request := []byte("GET " + path + " HTTP/1.1\r\nHost: edge.example\r\nAccept: " + sse.ContentType + "\r\nUser-Agent: bench\r\n\r\n")
 	b.ReportAllocs()

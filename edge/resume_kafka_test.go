@@ -1,7 +1,6 @@
 package edge_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -45,15 +44,10 @@ func (f *fleet) client() *kafka.Client {
 func (f *fleet) edge(window int64) (url string, stop func()) {
 	log := f.client().Channels()
 	box := must(edge.New(edge.Config{Log: log, Publisher: log, Origin: f.origin, GripKey: key, Window: window}))
-	ctx, cancel := context.WithCancel(f.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx) }()
-	front := httptest.NewServer(box)
+	end := running(f.t, box)
+	front := facing(box)
 	return front.URL, func() {
-		cancel() // streams end with it
-		if err := <-ended; err != nil {
-			f.t.Error(err)
-		}
+		end() // streams end with it
 		front.CloseClientConnections()
 		front.Close()
 	}

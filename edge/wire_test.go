@@ -3,13 +3,13 @@ package edge_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -27,88 +27,87 @@ func TestCutConnectionAtEveryByte(t *testing.T) {
 	box := must(edge.New(edge.Config{
 		Log: log, Publisher: log, Origin: must(url.Parse("http://origin")), GripKey: key, Transport: &world{t: t, log: log, origin: setUp},
 	}))
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	front := httptest.NewServer(box)
-	defer front.Close()
-	defer front.CloseClientConnections()
+	defer running(t, box)()
+	fronts := map[string]*httptest.Server{"taken over": facing(box), "by net/http": httptest.NewServer(box)}
+	for _, front := range fronts {
+		defer front.Close()
+		defer front.CloseClientConnections()
+	}
 
 	var want []string
 	for _, what := range append(story(0), told{event("ann", 1000, "the end"), []string{"the end"}}) {
-		if err := log.Append(ctx, []channel.Record{what.record}); err != nil {
+		if err := log.Append(t.Context(), []channel.Record{what.record}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, what.heard...)
 	}
 	begin := channel.Cursor{Generation: channel.Generation{1}, Partition: annIn, Offset: -1, Epoch: -1}.String()
-	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
-		t.Run(version, func(t *testing.T) {
-			dial := func(lastID string) net.Conn {
-				conn := must(net.Dial("tcp", front.Listener.Addr().String()))
-				_ = conn.(*net.TCPConn).SetLinger(0) // cutting is a reset
-				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-				must(fmt.Fprintf(conn, "GET /?u=ann %s\r\nHost: edge\r\nAccept: text/event-stream\r\nLast-Event-ID: %s\r\n\r\n", version, lastID))
-				return conn
-			}
-			// heard reads up to the end of in, or of the story, as a browser does.
-			heard := func(in io.Reader) (all []string, lastID string) {
-				resp, err := http.ReadResponse(bufio.NewReader(in), nil)
-				if err != nil {
-					return nil, ""
+	for name, front := range fronts {
+		for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
+			t.Run(name+" "+version, func(t *testing.T) {
+				dial := func(lastID string) net.Conn {
+					conn := must(net.Dial("tcp", front.Listener.Addr().String()))
+					_ = conn.(*net.TCPConn).SetLinger(0) // cutting is a reset
+					_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+					must(fmt.Fprintf(conn, "GET /?u=ann %s\r\nHost: edge\r\nAccept: text/event-stream\r\nLast-Event-ID: %s\r\n\r\n", version, lastID))
+					return conn
 				}
-				if resp.StatusCode != http.StatusOK || chunked(resp) != (version == "HTTP/1.1") {
-					t.Fatalf("%s: %s %v", version, resp.Status, resp.TransferEncoding)
-				}
-				for r := sse.NewReader(resp.Body); ; {
-					e, err := r.Next()
+				// heard reads up to the end of in, or of the story, as a browser does.
+				heard := func(in io.Reader) (all []string, lastID string) {
+					resp, err := http.ReadResponse(bufio.NewReader(in), nil)
 					if err != nil {
-						return all, lastID
+						return nil, ""
 					}
-					lastID = e.ID
-					if e.Name == "ebb.hello" || e.Name == "ebb.mark" {
-						continue
+					if resp.StatusCode != http.StatusOK || chunked(resp) != (version == "HTTP/1.1") {
+						t.Fatalf("%s: %s %v", version, resp.Status, resp.TransferEncoding)
 					}
-					all = append(all, strings.Trim(e.Name+" "+string(e.Data), " "))
-					if string(e.Data) == "the end" {
-						return all, lastID
+					if taken := name == "taken over" && runtime.GOOS == "linux"; version == "HTTP/1.1" && resp.Close != taken {
+						t.Fatalf("taken over: %v, want %v", resp.Close, taken) // such a connection has no second request
+					}
+					for r := sse.NewReader(resp.Body); ; {
+						e, err := r.Next()
+						if err != nil {
+							return all, lastID
+						}
+						lastID = e.ID
+						if e.Name == "ebb.hello" || e.Name == "ebb.mark" {
+							continue
+						}
+						all = append(all, strings.Trim(e.Name+" "+string(e.Data), " "))
+						if string(e.Data) == "the end" {
+							return all, lastID
+						}
 					}
 				}
-			}
-			whole := func(lastID string) (all []string, length int) {
-				conn := dial(lastID)
-				defer conn.Close()
-				var raw bytes.Buffer
-				all, _ = heard(io.TeeReader(conn, &raw))
-				return all, raw.Len()
-			}
-			all, length := whole(begin)
-			if !slices.Equal(all, want) || length < 4096 {
-				t.Fatalf("heard %.60q in %d bytes, want %.60q in over 4 KiB", all, length, want)
-			}
-			part := make([]byte, length-30) // how a body is framed differs a little from time to time
-			for n := range part {
-				conn := dial(begin)
-				if _, err := io.ReadFull(conn, part[:n]); err != nil {
-					t.Fatalf("reading %d bytes: %v", n, err)
+				whole := func(lastID string) (all []string, length int) {
+					conn := dial(lastID)
+					defer conn.Close()
+					var raw bytes.Buffer
+					all, _ = heard(io.TeeReader(conn, &raw))
+					return all, raw.Len()
 				}
-				conn.Close()
-				before, lastID := heard(bytes.NewReader(part[:n]))
-				if lastID == "" {
-					lastID = begin
+				all, length := whole(begin)
+				if !slices.Equal(all, want) || length < 4096 {
+					t.Fatalf("heard %.60q in %d bytes, want %.60q in over 4 KiB", all, length, want)
 				}
-				after, _ := whole(lastID)
-				if all := append(before, after...); !slices.Equal(all, want) {
-					t.Fatalf("cut behind byte %d: heard %.60q, want %.60q", n, all, want)
+				part := make([]byte, length-30) // how a body is framed differs a little from time to time
+				for n := range part {
+					conn := dial(begin)
+					if _, err := io.ReadFull(conn, part[:n]); err != nil {
+						t.Fatalf("reading %d bytes: %v", n, err)
+					}
+					conn.Close()
+					before, lastID := heard(bytes.NewReader(part[:n]))
+					if lastID == "" {
+						lastID = begin
+					}
+					after, _ := whole(lastID)
+					if all := append(before, after...); !slices.Equal(all, want) {
+						t.Fatalf("cut behind byte %d: heard %.60q, want %.60q", n, all, want)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
