@@ -45,8 +45,9 @@ type memLog struct {
 	cut     int  // how often the log was cut or made anew
 	seen    int64
 	reads   int
-	away    bool // the leader does not answer
-	lag     bool // what is appended does not reach tailing edges
+	slow    time.Duration // what a Read takes, in a bubble
+	away    bool          // the leader does not answer
+	lag     bool          // what is appended does not reach tailing edges
 }
 
 type memPart struct {
@@ -151,6 +152,9 @@ func (l *memLog) Tail(ctx context.Context, handle func(channel.Batch)) error {
 }
 
 func (l *memLog) Read(_ context.Context, p int32, from, to int64, warm time.Duration, handle func(channel.Entry) bool) error {
+	if l.slow > 0 {
+		time.Sleep(l.slow)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	part := &l.parts[p]
