@@ -169,11 +169,13 @@ func (s *stream) appendRaw(b, content []byte) []byte {
 		return endBlock(b, content)
 	}
 	whole := endBlock(b, content)
-	if events, rest := sse.Split(content); len(whole) == len(b) || len(events) > 0 || hasID(rest) {
-		return s.appendOwn(whole, eventMark, nil)
+	if len(whole) > len(b) {
+		if events, rest := sse.Split(content); len(events) == 0 && !hasID(rest) {
+			b = append(whole[:len(whole)-1], "id: "...)
+			return append(s.appendProof(s.sub.cursor().Append(b)), "\n\n"...)
+		}
 	}
-	b = append(whole[:len(whole)-1], "id: "...)
-	return append(s.appendProof(s.sub.cursor().Append(b)), "\n\n"...)
+	return s.appendOwn(whole, eventMark, nil)
 }
 
 // appendOwn adds one of Ebb's own events, with the stream's position for an id.

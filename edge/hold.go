@@ -19,15 +19,9 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 		h.writeHeader(w)
 		return
 	}
-	select {
-	case <-e.ready:
-	case <-r.Context().Done():
-		return
-	case <-time.After(e.cfg.Wait):
-		e.refuse(w, r, h, "starting")
+	if !e.awaitReady(w, r, h) {
 		return
 	}
-
 	socket, taken := e.socket(r)
 	s := e.newStream(r, h, taken)
 	// From here on every event counts, before the first byte is sent.
@@ -46,6 +40,19 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 	h.writeHeader(w)
 	h.body = nil // the stream writes it and lets it go
 	s.more.portable.Hold(r.Context(), w, s)
+}
+
+// awaitReady waits until the log was read. If that takes too long it answers,
+// and returns false.
+func (e *Edge) awaitReady(w http.ResponseWriter, r *http.Request, h *held) bool {
+	select {
+	case <-e.ready:
+		return true
+	case <-r.Context().Done():
+	case <-time.After(e.cfg.Wait):
+		e.refuse(w, r, h, "starting")
+	}
+	return false
 }
 
 // isStream tells whether Ebb's own events may be sent.
@@ -111,7 +118,7 @@ func (h *held) begins() []byte {
 func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
 	t := e.tail.Load()
-	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken, session: meta[grip.MetaSession] != ""}
+	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken}
 	if !taken {
 		s.rare().portable = hold.NewPortable()
 	}
@@ -121,7 +128,8 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	if k := h.instruct.Hold.KeepAlive; k != nil {
 		s.rare().keepAlive = k
 	}
-	if s.session {
+	hasSession := meta[grip.MetaSession] != ""
+	if hasSession {
 		if channel.ValidProof(meta[grip.MetaProof]) {
 			copy(s.proof[:], meta[grip.MetaProof])
 		}
@@ -134,7 +142,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	}
 	channels := h.channels()
 	if s.cursors = s.sse && len(channels) == 1 && !ownIDs(h.instruct.Hold); s.cursors {
-		s.begin(t, channels[0].Name, r)
+		s.begin(t, channels[0].Name, r, hasSession)
 		return s
 	}
 	for i, ch := range channels {
@@ -163,7 +171,7 @@ func (h *held) channels() (list []grip.Channel) {
 }
 
 // begin puts a stream where its browser left it, or else at the end of the log.
-func (s *stream) begin(t *tail, name string, r *http.Request) {
+func (s *stream) begin(t *tail, name string, r *http.Request, hasSession bool) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
 		text = r.URL.Query().Get("cursor")
@@ -174,7 +182,7 @@ func (s *stream) begin(t *tail, name string, r *http.Request) {
 	switch {
 	case err == nil:
 		s.goOn(sub, c, at)
-	case text != "" && s.session:
+	case text != "" && hasSession:
 		sub.lose(resetUnreadable, -1, at)
 	default: // a new stream, or an id that means something to the origin alone
 		sub.at = at

@@ -159,11 +159,10 @@ func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if h, ok := errors.AsType[*held](err); ok {
 		h.prefix = l.route.Prefix
 		isPoll := h.instruct.Hold.Mode == grip.ModeResponse
-		switch {
-		case l.timer != nil && (!l.timer.Stop() || isPoll && !h.isStream()):
+		if l.timer != nil && (!l.timer.Stop() || isPoll && !h.isStream()) {
 			e.count(l, 0)
 			e.sendAway(w, reasonUnavailable)
-		default:
+		} else {
 			l.held = h
 		}
 		return

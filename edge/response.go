@@ -32,12 +32,7 @@ func (e *Edge) wait(w http.ResponseWriter, r *http.Request, h *held, body *keptB
 		h.send(w, r)
 		return false
 	}
-	select {
-	case <-e.ready:
-	case <-r.Context().Done():
-		return false
-	case <-time.After(e.cfg.Wait):
-		e.refuse(w, r, h, "starting")
+	if !e.awaitReady(w, r, h) {
 		return false
 	}
 	if reason := e.shuts(); reason != "" {

@@ -59,9 +59,7 @@ func sendBack(w http.ResponseWriter, reason string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("X-Accel-Buffering", "no")
-	b := append([]byte("retry: "), strconv.FormatInt(wayBack(reason).Milliseconds(), 10)...)
-	b = append(b, '\n')
-	_, _ = w.Write(sse.Event{Name: eventBye, Data: []byte(`{"reason":"` + reason + `"}`)}.Append(b))
+	_, _ = w.Write(sse.Event{Retry: wayBack(reason), Name: eventBye, Data: []byte(`{"reason":"` + reason + `"}`)}.Append(nil))
 }
 
 // wayBack is after what time to come back, another to each. A full edge does

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
 	"github.com/ebb-events/ebb/internal/window"
-	"github.com/ebb-events/ebb/sse"
 )
 
 // Why a stream ends, where we choose: the reason in ebb.bye and in metrics.
@@ -40,7 +40,6 @@ type stream struct {
 	taken   bool                   // the loop holds it
 	sse     bool                   // it is an event stream: Ebb's own events may be sent
 	cursors bool                   // it hears one channel, so its events have cursors
-	session bool                   // the origin has given it a session
 	warned  bool                   // ebb.expiring was sent
 	greeted bool                   // ebb.hello was sent
 	proof   [channel.ProofLen]byte // of its session; zeros if it has none
@@ -280,11 +279,10 @@ func (s *stream) bye(b []byte, reason string) []byte {
 	}{reason})
 }
 
-// appendRetry says when to come back, another time to each.
+// appendRetry says when to come back.
 func appendRetry(b []byte) []byte {
-	block := sse.Event{Retry: time.Second + rand.N(3*time.Second)}.Append(nil)
-	line := block[:len(block)-len("data: \n\n")]
-	return append(b, line...)
+	b = strconv.AppendInt(append(b, "retry: "...), wayBack("").Milliseconds(), 10)
+	return append(b, '\n')
 }
 
 // heartbeat keeps the connection, and moves the browser's cursor.
