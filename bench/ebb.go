@@ -63,7 +63,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 		}
 		edge.Args = append(edge.Args, "--tls-cert", cert, "--tls-key", key)
 	}
-	edge.Env = withoutFlags()
 	if t.measured, err = start(ctx, edge); err != nil {
 		return t, fmt.Errorf("edge: %w", err)
 	}
@@ -71,7 +70,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 	scheme, _, _ := strings.Cut(t.measured.url, "://")
 	gateway := exec.Command(e.program, "bench", "gateway", "--addr", gatewayAddr, "--edge-url", scheme+"://"+t.streams,
 		"--grip-key", keys.file("grip"), "--ticket-key", keys.file("ticket"), "--jwt-key", keys.file("jwt"), "--log-level", "warn")
-	gateway.Env = withoutFlags()
 	helper, err := start(ctx, gateway)
 	if err != nil {
 		return t, fmt.Errorf("gateway: %w", err)
@@ -81,16 +79,6 @@ func (e ebb) start(ctx context.Context) (t *target, err error) {
 	tickets := tickets{api: helper.url + "/api/sse", key: keys["jwt"], client: publishers()}
 	t.paths = tickets.paths
 	return t, nil
-}
-
-// withoutFlags is our environment, without what would be flags of a server.
-func withoutFlags() (env []string) {
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "EBB_") {
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 // keyFiles are secrets by name, and are in files too. They are readable text,

@@ -55,7 +55,7 @@ func gripPublisher(url, key string) func(context.Context, []item) error {
 	}
 }
 
-// post sends a body and wants that status.
+// post sends a body and wants a status of that kind.
 func post(ctx context.Context, client *http.Client, url string, body []byte, want int, header, value string) error {
 	_, err := fetch(ctx, client, url, body, want, header, value)
 	return err

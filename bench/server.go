@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,9 +20,11 @@ type server struct {
 	anyEnd bool // its exit code says nothing
 }
 
-// start returns once the server is ready.
+// start returns once the server is ready. What would be flags of it in our
+// environment is not in its own.
 func start(ctx context.Context, cmd *exec.Cmd) (*server, error) {
 	s := &server{cmd: cmd}
+	cmd.Env = slices.DeleteFunc(cmd.Environ(), func(v string) bool { return strings.HasPrefix(v, "EBB_") })
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

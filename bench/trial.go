@@ -192,11 +192,7 @@ func (f Fanout) plus(g Fanout) Fanout {
 	f.CPU += g.CPU
 	f.Took += g.Took
 	f.P50, f.P99 = max(f.P50, g.P50), max(f.P99, g.P99)
-	f.Wrong.Repeats += g.Wrong.Repeats
-	f.Wrong.Missing += g.Wrong.Missing
-	f.Wrong.Foreign += g.Wrong.Foreign
-	f.Wrong.Resets += g.Wrong.Resets
-	f.Wrong.Ended += g.Wrong.Ended
+	f.Wrong = f.Wrong.plus(g.Wrong)
 	return f
 }
 

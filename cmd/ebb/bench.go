@@ -75,11 +75,6 @@ func (l *benchLatencyCmd) measure(ctx context.Context, name string, flags ...str
 		server.Args = append(server.Args, flag, "127.0.0.1:0")
 	}
 	server.Args = append(server.Args, flags...)
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "EBB_") { // flags of ours are none of the server's
-			server.Env = append(server.Env, v)
-		}
-	}
 	run := bench.Latency{Server: server, Rate: l.Rate, Time: time.Duration(l.Seconds) * time.Second, Users: l.Users}
 	if onTerminal() {
 		run.Sent = bench.Bar(os.Stderr, name)
