@@ -24,6 +24,9 @@ func (s *service) change(cmd Command, ops []ebb.Message, kept, shown tree) *chan
 	event := maps.Clone(common)
 	event.Set(ebb.FieldCommand, cmd.Name)
 	event.Set(ebb.FieldOps, ops)
+	if languages := cmd.fields[fieldLanguages]; !absent(languages) {
+		event[fieldLanguages] = languages
+	}
 	return &change{
 		state: with(common, kept).JSON(),
 		event: event.JSON(),
