@@ -33,12 +33,12 @@ var imports = map[string]string{
 	"internal/kafkatest":       "",
 	"internal/kafkatest/kafka": "internal/kafkatest",
 	// what puts them together, and what shows them
-	"demo": ". aggregate",
+	"demo":    ". aggregate",
+	"bench":   "sse",
+	"dev":     "grip",
+	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 	// what a team's tests play with
 	"aggregate/aggregatetest": ". aggregate",
-	"bench":                   "sse",
-	"dev":                     "grip",
-	"cmd/ebb":                 ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 }
 
 // later are rooms of the design that nobody has moved into yet, and what they
@@ -55,20 +55,21 @@ var later = map[string]string{
 // only names the packages that may import what is not ours. Nothing else may be
 // imported, but for the standard library.
 var only = map[string]string{
-	"github.com/twmb/franz-go/pkg/kfake":    "internal/broker",
-	"github.com/twmb/franz-go":              "kafka internal/broker",
-	"github.com/fxamacker/cbor":             "kafka",
-	"github.com/go-jose/go-jose":            "grip gateway dev",
-	"github.com/prometheus/client_golang":   "internal/serve",
-	"github.com/wI2L/jsondiff":              "aggregate",
 	"github.com/santhosh-tekuri/jsonschema": "aggregate",
-	"github.com/alecthomas/kong":            "cmd/ebb",
-	"go.yaml.in/yaml":                       "cmd/ebb",
-	"golang.org/x/crypto":                   "gateway",
-	"golang.org/x/time":                     "gateway",
-	"golang.org/x/sys":                      "internal/broker internal/hold internal/serve bench",
-	"gonum.org/v1/plot":                     "bench",
-	"testing":                               "internal/kafkatest aggregate/aggregatetest",
+
+	"github.com/twmb/franz-go/pkg/kfake":  "internal/broker",
+	"github.com/twmb/franz-go":            "kafka internal/broker",
+	"github.com/fxamacker/cbor":           "kafka",
+	"github.com/go-jose/go-jose":          "grip gateway dev",
+	"github.com/prometheus/client_golang": "internal/serve",
+	"github.com/wI2L/jsondiff":            "aggregate",
+	"github.com/alecthomas/kong":          "cmd/ebb",
+	"go.yaml.in/yaml":                     "cmd/ebb",
+	"golang.org/x/crypto":                 "gateway",
+	"golang.org/x/time":                   "gateway",
+	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
+	"gonum.org/v1/plot":                   "bench",
+	"testing":                             "internal/kafkatest aggregate/aggregatetest",
 }
 
 func TestArchitecture(t *testing.T) {
