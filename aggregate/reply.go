@@ -71,6 +71,7 @@ func (s *service) no(cmd Command, outcome ebb.Outcome, how refusal) []byte {
 		m.Set(ebb.FieldSeq, cmd.Seq)
 	}
 	whole := maps.Clone(cmd.fields)
+	delete(whole, ebb.FieldDeleted) // it is said of instances, not by commands
 	maps.Copy(whole, m)
 	if b := whole.JSON(); len(b) <= s.room() {
 		return b
