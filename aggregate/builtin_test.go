@@ -174,9 +174,12 @@ func TestPatchesStayWithinBounds(t *testing.T) {
 	double := strings.Repeat(`{"op":"copy","from":"/more","path":"/more/-"},`, 5_000)
 	deeper := strings.Repeat(`{"op":"copy","from":"/more","path":"/more/0/0"},`, 5_000)
 	large := strings.Repeat(`{"op":"copy","from":"/text","path":"/size"},`, 20_000)
+	nested := strings.Repeat("[", 40) + strings.Repeat("]", 40)
 	tests := []struct{ name, first, ops, want string }{
 		{"copies of copies", seed, double, `"code":"TOO_LARGE"`},
 		{"deeper and deeper", seed, deeper, `"code":"TOO_`},
+		{"deeper than commands are", seed, `{"op":"add","path":"/size","value":` + nested + `},{"op":"copy","from":"/size","path":"/size` + strings.Repeat("/0", 40) + `"},`,
+			`{"location":"/_ops/1","code":"TOO_DEEP"`},
 		{"many copies of much", `"_command":"put","text":"` + strings.Repeat("x", 400_000) + `"`, large, `"code":"TOO_LARGE"`},
 	}
 	for _, tt := range tests {

@@ -104,7 +104,16 @@ func findHuge(v any) (at string, found bool) {
 }
 
 // violations lists what is wrong, each thing at its place, in order.
-func violations(e *jsonschema.ValidationError) (all []ebb.Error) {
+func violations(e *jsonschema.ValidationError) []ebb.Error {
+	all := leaves(e)
+	slices.SortFunc(all, func(a, b ebb.Error) int {
+		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(all)
+}
+
+// leaves are what is wrong itself, and not what contains that.
+func leaves(e *jsonschema.ValidationError) (all []ebb.Error) {
 	at := pointer(e.InstanceLocation...)
 	add := func(at, message string) {
 		all = append(all, ebb.Error{Location: at, Code: keyword(e), Message: message})
@@ -112,7 +121,7 @@ func violations(e *jsonschema.ValidationError) (all []ebb.Error) {
 	switch k := e.ErrorKind.(type) {
 	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
 		for _, cause := range e.Causes {
-			all = append(all, violations(cause)...)
+			all = append(all, leaves(cause)...)
 		}
 	case *kind.Required:
 		for _, field := range k.Missing {
@@ -135,10 +144,7 @@ func violations(e *jsonschema.ValidationError) (all []ebb.Error) {
 	default:
 		add(at, sentence(k))
 	}
-	slices.SortStableFunc(all, func(a, b ebb.Error) int {
-		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Code, b.Code))
-	})
-	return slices.Compact(all)
+	return all
 }
 
 // keyword is the one that is violated.
@@ -153,10 +159,14 @@ func keyword(e *jsonschema.ValidationError) string {
 	return "not"
 }
 
+// escapes is how a JSON pointer writes a key.
+var escapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 func pointer(keys ...string) string {
 	var b strings.Builder
 	for _, key := range keys {
-		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
+		b.WriteByte('/')
+		b.WriteString(escapes.Replace(key))
 	}
 	return b.String()
 }

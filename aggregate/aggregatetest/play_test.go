@@ -182,6 +182,10 @@ func TestBrokenTypeFails(t *testing.T) {
 	if len(got) != 1 || got[0].Error() != "f.txt:3: aggregate: bank-account has no reducers" {
 		t.Errorf("got %v", got)
 	}
+	got = s.tests[0].play(t.Context(), "bank-account", func(context.Context, aggregate.Log) error { return nil }, false)
+	if len(got) != 1 || got[0].Error() != "f.txt:3: only 0 of 1 commands were executed" {
+		t.Errorf("got %v", got)
+	}
 }
 
 // TestFlagWritesFiles plays a file as a team's test does, with -update.
