@@ -1,25 +1,25 @@
 // Package aggregatetest plays given / when / then files against an aggregate
 // type, through the very code that runs it, without a broker.
 //
-//	func TestTasks(t *testing.T) {
-//		aggregatetest.Play(t, Tasks(), "testdata/*.txt")
+//	func TestAccounts(t *testing.T) {
+//		aggregatetest.Play(t, Accounts(), "testdata/*.txt")
 //	}
 //
 // A file is text, a statement a line:
 //
 //	as ann
 //
-//	test a task can be shared
-//	given create {"title": "Milk"}
-//	when  share  {"user": "bob"}
-//	then  applied {"sharedWith": ["bob"]}
-//	event [{"op": "add", "path": "/sharedWith/-", "value": "bob"}]
+//	test money is paid in
+//	given deposit {"amount": 7}
+//	when  deposit {"amount": 3}
+//	then  applied {"balance": 10}
+//	event [{"op": "replace", "path": "/balance", "value": 10}]
 //
-//	test a stranger is refused
-//	given create {"title": "Milk"}
+//	test nothing is no amount
+//	given {"balance": 7, "_acl": {"write": ["clerk"]}}
 //	as eve with clerk, boss
-//	when  rename {"title": "Bread"}
-//	then  forbidden
+//	when  deposit {"amount": 0}
+//	then  rejected [{"location": "/amount", "code": "POSITIVE"}]
 //
 // The statements:
 //
@@ -27,7 +27,7 @@
 //     test it is for all of them.
 //   - test begins one, with a name. Each has a world of its own.
 //   - given has a command, which must be applied. Or only the fields of a state,
-//     before any command: given {"title": "Milk"}.
+//     before any command.
 //   - when has the command that is tested.
 //   - then has its outcome, and what the reply must have besides. In an object,
 //     the fields that it names must be as it has them, and those with null must

@@ -169,6 +169,20 @@ func TestUpdateBreaksLongLines(t *testing.T) {
 	}
 }
 
+// TestExampleOfTheDocPlays plays what the package comment shows.
+func TestExampleOfTheDocPlays(t *testing.T) {
+	source, err := os.ReadFile("play.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(source), "a statement a line:\n//\n")
+	text, _, ok := strings.Cut(text, "// The statements:")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "//\t", ""), "//\n", "\n")
+	if found, _ := problems(t, text, false); !ok || found != "" {
+		t.Errorf("%s\nin\n%s", found, text)
+	}
+}
+
 // TestBrokenTypeFails has a type that Run refuses.
 func TestBrokenTypeFails(t *testing.T) {
 	s, err := parse("f.txt", "as ann\ntest a\nwhen close\nthen unchanged\n", false)
