@@ -75,14 +75,14 @@ func equal(a, b any) bool {
 		return ok && slices.EqualFunc(a, b, equal)
 	case json.Number:
 		b, ok := b.(json.Number)
-		return ok && (a == b || canonical(a) == canonical(b))
+		return ok && (a == b || scientific(a) == scientific(b))
 	}
 	return a == b
 }
 
-// canonical writes a number as digits and an exponent, in one way only. It
+// scientific writes a number as digits and an exponent, in one way only. It
 // calculates nothing, for 1e999999999 is a number too.
-func canonical(n json.Number) string {
+func scientific(n json.Number) string {
 	digits, exponent, _ := strings.Cut(strings.ToLower(string(n)), "e")
 	sign := ""
 	if rest, negative := strings.CutPrefix(digits, "-"); negative {
