@@ -159,6 +159,7 @@ type Purpose string
 const (
 	Commands   Purpose = "command"
 	Events     Purpose = "event"
+	FullEvents Purpose = "event-full" // with the states before and after, for types that want it
 	Aggregates Purpose = "aggregate"
 	Replies    Purpose = "reply"
 )

@@ -32,6 +32,18 @@
 // on. So does one that was never there and only refused commands: its _seq is
 // -1. Whoever reads states takes both, by their _deleted, for absent.
 //
+// # The rules of a command
+//
+// [Type] says which commands there are; none is open by default. [Put],
+// [Patch] and [Delete] are reducers that need no writing. Before a reducer
+// comes the command's JSON Schema (Schemas), then the validator (Check); after
+// it the state's (Schema). Schemas see the fields without an underscore. What
+// they find is told at its place, with the keyword as the code. Give the fields
+// that commands are decoded into a json tag: then a field in other letters,
+// which no schema saw, is not taken for it.
+//
+// Of the fields with an underscore only _acl and _subscriptions are a state's.
+//
 // # Fields the Go type does not know
 //
 // They stay: what a reducer changed in its T is carried over to the state as
@@ -41,7 +53,6 @@ package aggregate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -49,10 +60,17 @@ import (
 	"github.com/ebb-events/ebb"
 )
 
-// Type is an aggregate type: the reducers of its commands.
+// Type is an aggregate type: the commands that it has, and their rules.
 type Type[T any] struct {
 	Name string                // <app>-<type>
-	On   map[string]Reducer[T] // by the command's name
+	On   map[string]Reducer[T] // by the command's name; put, patch and delete too are commands only if they are here
+
+	Check   Validator[T]      // before every reducer, none if nil
+	Schemas map[string]string // by the command's name: JSON Schema of its own fields
+	Schema  string            // JSON Schema of the state's own fields, whatever command led to it
+
+	FullEvents bool // write each event with the states before and after it to <type>-event-full, too
+	BreakGlass bool // commands pass _acl if _jwt says breakingTheGlass, and are logged
 }
 
 // Reducer returns the state that a command leads to, or what is wrong with it:
@@ -63,13 +81,9 @@ type Type[T any] struct {
 // again if the transaction fails. One that is not back when ctx ends has failed.
 type Reducer[T any] func(ctx context.Context, state T, cmd Command) (T, error)
 
-// Delete is the reducer that deletes. Others may end with a call of it.
-// The reply shows the state as it was, so that its subscribers hear of it.
-func Delete[T any](_ context.Context, state T, _ Command) (T, error) {
-	return state, errDelete
-}
-
-var errDelete = errors.New("delete")
+// Validator returns what is wrong with a command, as a [Reducer] does. It must
+// not alter what state points to.
+type Validator[T any] func(ctx context.Context, state T, cmd Command) error
 
 // Config says how to run a type.
 type Config struct {
@@ -85,26 +99,21 @@ type Config struct {
 // broker that is away, but returns at once what is wrong with t, cfg, or the
 // stored state.
 func (t Type[T]) Run(ctx context.Context, log Log, cfg Config) error {
-	reducers := make(map[string]reducer, len(t.On))
-	for name, f := range t.On {
-		if name == "" || name == ebb.ActionGet || name == ebb.ActionWrite || f == nil {
-			return fmt.Errorf("aggregate: %s: command %q needs a reducer and another name than get and write", t.Name, name)
-		}
-		reducers[name] = untyped(f)
-	}
-	s, err := newService(t.Name, reducers, log, cfg)
+	s, err := newService(t.Name, log, cfg)
 	if err != nil {
 		return err
 	}
+	if s.reducers, err = t.steps(s.room()); err != nil {
+		return err
+	}
+	s.fullEvents, s.breakGlass = t.FullEvents, t.BreakGlass
 	return s.run(ctx)
 }
 
-func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*service, error) {
+func newService(typ string, log Log, cfg Config) (*service, error) {
 	switch {
 	case !ebb.ValidType(typ):
 		return nil, fmt.Errorf("aggregate: Name is %q, want <app>-<type>", typ)
-	case len(reducers) == 0:
-		return nil, fmt.Errorf("aggregate: %s has no reducers", typ)
 	case log == nil:
 		return nil, fmt.Errorf("aggregate: %s: log is required", typ)
 	case cfg.Deadline < 0 || cfg.Parallel < 0:
@@ -126,5 +135,5 @@ func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*
 	}
 	cfg.Logger = cfg.Logger.With("type", typ)
 	cfg.Metrics.fill()
-	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, states: store{}, wanted: map[int32]bool{}}, nil
+	return &service{Config: cfg, typ: typ, log: log, states: store{}, wanted: map[int32]bool{}}, nil
 }

@@ -2,8 +2,8 @@ package aggregate
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +16,7 @@ import (
 type Command struct {
 	ID     string    // of the instance
 	Name   string    // selects the reducer
-	Corr   string    // correlates the answer
+	Corr   string    // correlates the answer; made if the command has none
 	User   ebb.User  // who sent it
 	Time   time.Time // when it came in; the same however often it is executed
 	Exists bool      // whether there is such an instance, not a deleted one
@@ -27,21 +27,11 @@ type Command struct {
 }
 
 // Decode puts the command's fields into v, as [json.Unmarshal] does, but keeps
-// numbers in untyped parts as they are. Its error is a rejection that names
-// the field by its JSON tag.
+// numbers in untyped parts as they are, and takes a name for a json tag only if
+// they are the same to the letter. Its error is a rejection that names the
+// field by its tag.
 func (c Command) Decode(v any) error {
-	err := decode(c.value, v)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		at := ""
-		if wrong.Field != "" {
-			at = "/" + strings.ReplaceAll(wrong.Field, ".", "/")
-		}
-		return Reject(at, "TYPE", fmt.Sprintf("This cannot be a %s.", wrong.Value))
-	}
-	if err != nil {
-		return Reject("", "FORMAT", "The command cannot be read.")
-	}
-	return nil
+	return misfit(decodeExact(c.value, v), "The command cannot be read.")
 }
 
 func decode(b []byte, v any) error {
@@ -75,13 +65,15 @@ func parse(r ebb.Record) (c Command, reason string) {
 		value:  r.Value,
 		fields: m,
 	}
+	if c.Corr == "" {
+		c.Corr = madeCorr(r)
+		m.Set(ebb.FieldCorr, c.Corr)
+	}
 	switch {
 	case c.ID == "":
 		return c, "no _id"
 	case c.ID != strings.ToLower(string(r.Key)):
 		return c, "key is not _id"
-	case c.Corr == "":
-		return c, "no _corr"
 	case c.User.Name == "":
 		return c, "no _jwt.sub"
 	case max(len(c.ID), len(c.Corr), len(c.User.Name)) > maxName:
@@ -89,6 +81,18 @@ func parse(r ebb.Record) (c Command, reason string) {
 	}
 	return c, ""
 }
+
+// madeCorr is a UUID of the record's coordinates, so that a command without
+// _corr has the same however often it is read.
+func madeCorr(r ebb.Record) string {
+	where := fmt.Appendf(r.TopicID[:], "%s/%d/%d", r.Topic, r.Partition, r.Offset)
+	sum := sha256.Sum256(where)
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8, of our own making
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// absent tells whether a field is not there, or null.
+func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // depth returns how deeply arrays and objects are nested in JSON.
 func depth(b []byte) (deepest int) {

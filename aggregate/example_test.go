@@ -49,6 +49,73 @@ func Example() {
 	// applied {"_deleted":true,"balance":7}
 }
 
+// A schema says which fields a command has, a validator what else must be so,
+// and Put makes them the state.
+func ExampleType() {
+	accounts := aggregate.Type[Account]{
+		Name:    "bank-account",
+		On:      map[string]aggregate.Reducer[Account]{"put": aggregate.Put[Account]},
+		Schemas: map[string]string{"put": `{"required": ["balance"], "properties": {"balance": {"type": "integer", "minimum": 0}}}`},
+		Check: func(_ context.Context, a Account, cmd aggregate.Command) error {
+			var next Account
+			if err := cmd.Decode(&next); err != nil {
+				return err
+			}
+			if next.Balance < a.Balance {
+				return aggregate.Reject("/balance", "LESS", "A balance only grows.")
+			}
+			return nil
+		},
+	}
+	log := printing(
+		`{"_id":"a","_corr":"1","_command":"put","_jwt":{"sub":"ann"}}`,
+		`{"_id":"a","_corr":"2","_command":"put","_jwt":{"sub":"ann"},"balance":-1}`,
+		`{"_id":"a","_corr":"3","_command":"put","_jwt":{"sub":"ann"},"balance":9}`,
+		`{"_id":"a","_corr":"4","_command":"put","_jwt":{"sub":"ann"},"balance":8}`,
+	)
+	if err := accounts.Run(log.ctx, log, aggregate.Config{}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// rejected [{"location":"/balance","code":"required","message":"This is missing."}]
+	// rejected [{"location":"/balance","code":"minimum","message":"This must be 0 or more."}]
+	// applied {"balance":9}
+	// rejected [{"location":"/balance","code":"LESS","message":"A balance only grows."}]
+}
+
+// A patch is done from the first operation to the last, or not at all. A
+// reducer of one's own may end with a call of Patch.
+func ExamplePatch() {
+	accounts := aggregate.Type[Account]{
+		Name: "bank-account",
+		On: map[string]aggregate.Reducer[Account]{
+			"deposit": deposit,
+			"patch": func(ctx context.Context, a Account, cmd aggregate.Command) (Account, error) {
+				if !cmd.Exists {
+					return a, aggregate.Reject("/_id", "ABSENT", "There is no such account.")
+				}
+				return aggregate.Patch(ctx, a, cmd)
+			},
+		},
+	}
+	log := printing(
+		`{"_id":"a","_corr":"1","_command":"patch","_jwt":{"sub":"ann"},"_ops":[{"op":"add","path":"/balance","value":1}]}`,
+		`{"_id":"a","_corr":"2","_command":"deposit","_jwt":{"sub":"ann"},"amount":7}`,
+		`{"_id":"a","_corr":"3","_command":"patch","_jwt":{"sub":"ann"},"_ops":[{"op":"test","path":"/balance","value":7},{"op":"replace","path":"/balance","value":8}]}`,
+		`{"_id":"a","_corr":"4","_command":"patch","_jwt":{"sub":"ann"},"_ops":[{"op":"replace","path":"/balance","value":9},{"op":"test","path":"/balance","value":7}]}`,
+		`{"_id":"a","_corr":"5","_command":"patch","_jwt":{"sub":"ann"},"_ops":[{"op":"replace","path":"/balance","value":"much"}]}`,
+	)
+	if err := accounts.Run(log.ctx, log, aggregate.Config{}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// rejected [{"location":"/_id","code":"ABSENT","message":"There is no such account."}]
+	// applied {"balance":7}
+	// applied {"balance":8}
+	// rejected [{"location":"/_ops/1","code":"TEST","message":"The value is another one."}]
+	// rejected [{"location":"/balance","code":"TYPE","message":"This cannot be a string."}]
+}
+
 // printer is a log that gives some commands and prints the replies.
 type printer struct {
 	ctx      context.Context

@@ -19,21 +19,26 @@ type tree = map[string]any
 // technical are the fields that are not part of a state.
 var technical = []string{
 	ebb.FieldCommand, ebb.FieldCorr, ebb.FieldID, ebb.FieldJWT, ebb.FieldSeq,
-	ebb.FieldTimestamp, ebb.FieldType, "_languages", "_test",
+	ebb.FieldTimestamp, ebb.FieldType, fieldLanguages, "_test",
 }
+
+// fieldLanguages is in which languages a sender likes to be told, best first.
+// It goes from the command to the event.
+const fieldLanguages = "_languages"
 
 // reducer is a [Reducer] on JSON. With errDelete it returns the state too.
 type reducer func(ctx context.Context, state tree, cmd Command) (tree, error)
 
-// untyped returns f as a reducer on JSON.
-func untyped[T any](f Reducer[T]) reducer {
+// untyped returns f as a reducer on JSON. room is the most bytes that a patch
+// may add by copying.
+func untyped[T any](f Reducer[T], room int) reducer {
 	return func(ctx context.Context, stored tree, cmd Command) (tree, error) {
 		var state T
 		var before, after tree
 		if cmd.Exists {
 			b, err := json.Marshal(stored)
 			if err == nil {
-				err = decode(b, &state)
+				err = decodeExact(b, &state)
 			}
 			if err == nil {
 				before, err = treeOf(state) // now, for f may alter what state points to
@@ -43,18 +48,33 @@ func untyped[T any](f Reducer[T]) reducer {
 			}
 		}
 		state, verdict := f(ctx, state, cmd)
-		if verdict != nil && verdict != errDelete {
+		if verdict != nil && verdict != errDelete && verdict != errPut && verdict != errPatch {
 			return nil, verdict
 		}
 		after, err := treeOf(state)
 		if err != nil {
 			return nil, fmt.Errorf("writing the state: %w", err)
 		}
-		for _, field := range technical {
-			delete(after, field)
+		switch {
+		case cmd.Exists:
+			after = merge(stored, unreserved(before), unreserved(after)).(tree)
+		case verdict == errPatch: // of what f set, not of zero values
+			var none T
+			before, _ = treeOf(none)
+			after = merge(tree{}, before, unreserved(after)).(tree)
+		default:
+			unreserved(after)
 		}
-		if cmd.Exists {
-			after = merge(stored, before, after).(tree)
+		switch verdict {
+		case errPut:
+			after, verdict = applyPut(after, cmd)
+		case errPatch:
+			after, verdict = applyPatch(ctx, after, cmd, room)
+		default:
+			return after, verdict
+		}
+		if verdict == nil {
+			verdict = fit[T](after)
 		}
 		return after, verdict
 	}

@@ -52,6 +52,7 @@ const maxErrors = 2048
 // errorList encodes the first errors that have room.
 func errorList(errs []ebb.Error) json.RawMessage {
 	m := ebb.Message{}
+	errs = errs[:min(len(errs), maxErrors/len(`{"location":""}`))]
 	for n := len(errs); ; n-- {
 		m.Set(ebb.FieldErrors, errs[:n])
 		if list := m[ebb.FieldErrors]; len(list) <= maxErrors {

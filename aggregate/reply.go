@@ -24,6 +24,9 @@ func (s *service) change(cmd Command, ops []ebb.Message, kept, shown tree) *chan
 	event := maps.Clone(common)
 	event.Set(ebb.FieldCommand, cmd.Name)
 	event.Set(ebb.FieldOps, ops)
+	if languages := cmd.fields[fieldLanguages]; !absent(languages) {
+		event[fieldLanguages] = languages
+	}
 	return &change{
 		state: with(common, kept).JSON(),
 		event: event.JSON(),
@@ -68,6 +71,7 @@ func (s *service) no(cmd Command, outcome ebb.Outcome, how refusal) []byte {
 		m.Set(ebb.FieldSeq, cmd.Seq)
 	}
 	whole := maps.Clone(cmd.fields)
+	delete(whole, ebb.FieldDeleted) // it is said of instances, not by commands
 	maps.Copy(whole, m)
 	if b := whole.JSON(); len(b) <= s.room() {
 		return b

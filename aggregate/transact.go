@@ -40,6 +40,9 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 		if j.answer.event != nil {
 			out = append(out, s.output(ebb.Events, l.partition, l.id, j.answer.event))
 		}
+		if j.answer.full != nil {
+			out = append(out, s.output(ebb.FullEvents, l.partition, l.id, j.answer.full))
+		}
 		out = append(out, s.output(ebb.Replies, l.partition, l.id, j.answer.reply))
 	}
 	for _, l := range lanes {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/aggregate"
@@ -24,12 +23,18 @@ type Task struct {
 	Subscriptions []ebb.Username `json:"_subscriptions"`
 }
 
-// fields are what commands carry.
+// fields are what commands carry, as their schemas have it.
 type fields struct {
 	Title  string       `json:"title"`
 	Column string       `json:"column"`
 	User   ebb.Username `json:"user"`
 }
+
+const (
+	title  = `{"required": ["title"], "properties": {"title": {"type": "string", "maxLength": 200}}}`
+	column = `{"required": ["column"], "properties": {"column": {"enum": ["todo", "doing", "done"]}}}`
+	user   = `{"required": ["user"], "properties": {"user": {"type": "string", "minLength": 1, "maxLength": 200}}}`
+)
 
 // Tasks is the aggregate type of the board.
 func Tasks() aggregate.Type[Task] {
@@ -37,79 +42,70 @@ func Tasks() aggregate.Type[Task] {
 		Name: "board-task",
 		On: map[string]aggregate.Reducer[Task]{
 			"create": create,
-			"rename": existing(rename),
-			"move":   existing(move),
-			"assign": existing(assign),
-			"share":  existing(share),
-			"delete": existing(aggregate.Delete[Task]),
+			"rename": rename,
+			"move":   move,
+			"assign": assign,
+			"share":  share,
+			"delete": aggregate.Delete[Task],
 		},
+		Schemas: map[string]string{"create": title, "rename": title, "move": column, "assign": user, "share": user},
+		Check:   exists,
 	}
 }
 
-func create(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
-	if cmd.Exists {
-		return t, aggregate.Reject("/_id", "EXISTS", "There is such a task already.")
+// exists lets create make a task, and all others have one.
+func exists(_ context.Context, _ Task, cmd aggregate.Command) error {
+	switch create := cmd.Name == "create"; {
+	case create && cmd.Exists:
+		return aggregate.Reject("/_id", "EXISTS", "There is such a task already.")
+	case !create && !cmd.Exists:
+		return aggregate.Reject("/_id", "ABSENT", "There is no such task.")
 	}
-	t = Task{Column: "todo", Owner: cmd.User.Name, SharedWith: []ebb.Username{}}
-	return t.members().titled(cmd)
+	return nil
 }
 
+func create(ctx context.Context, _ Task, cmd aggregate.Command) (Task, error) {
+	t := Task{Column: "todo", Owner: cmd.User.Name, SharedWith: []ebb.Username{}}
+	return rename(ctx, t.members(), cmd)
+}
+
+// rename sets the title, without the spaces around it.
 func rename(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
-	return t.titled(cmd)
-}
-
-func move(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
-	var to fields
-	if err := cmd.Decode(&to); err != nil {
-		return t, err
-	}
-	if !slices.Contains([]string{"todo", "doing", "done"}, to.Column) {
-		return t, aggregate.Reject("/column", "COLUMN", "A column is todo, doing or done.")
-	}
-	t.Column = to.Column
-	return t, nil
-}
-
-// assign shares too, or the assignee could not see the task.
-func assign(ctx context.Context, t Task, cmd aggregate.Command) (Task, error) {
-	user, err := named(cmd)
-	if err != nil {
-		return t, err
-	}
-	t.Assignee = user
-	return share(ctx, t, cmd)
-}
-
-func share(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
-	user, err := named(cmd)
-	if err != nil || slices.Contains(t.Subscriptions, user) {
-		return t, err
-	}
-	t.SharedWith = append(t.SharedWith, user)
-	return t.members(), nil
-}
-
-// existing returns f for tasks that there are.
-func existing(f aggregate.Reducer[Task]) aggregate.Reducer[Task] {
-	return func(ctx context.Context, t Task, cmd aggregate.Command) (Task, error) {
-		if !cmd.Exists {
-			return t, aggregate.Reject("/_id", "ABSENT", "There is no such task.")
-		}
-		return f(ctx, t, cmd)
-	}
-}
-
-// titled sets the title, without the spaces around it.
-func (t Task) titled(cmd aggregate.Command) (Task, error) {
 	var given fields
 	if err := cmd.Decode(&given); err != nil {
 		return t, err
 	}
-	t.Title = strings.TrimSpace(given.Title)
-	if n := utf8.RuneCountInString(t.Title); n < 1 || n > 200 {
+	if t.Title = strings.TrimSpace(given.Title); t.Title == "" {
 		return t, aggregate.Reject("/title", "TITLE_LENGTH", "A title has 1 to 200 characters.")
 	}
 	return t, nil
+}
+
+func move(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
+	var to fields
+	err := cmd.Decode(&to)
+	t.Column = to.Column
+	return t, err
+}
+
+// assign shares too, or the assignee could not see the task.
+func assign(ctx context.Context, t Task, cmd aggregate.Command) (Task, error) {
+	var to fields
+	if err := cmd.Decode(&to); err != nil {
+		return t, err
+	}
+	t.Assignee = to.User
+	return share(ctx, t, cmd)
+}
+
+func share(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
+	var with fields
+	err := cmd.Decode(&with)
+	if err != nil || slices.Contains(t.Subscriptions, with.User) {
+		return t, err
+	}
+	t.SharedWith = append(t.SharedWith, with.User)
+	return t.members(), nil
 }
 
 // members lets the owner and those whom t is shared with take part.
@@ -118,15 +114,4 @@ func (t Task) members() Task {
 	t.ACL = ebb.ACL{ebb.ActionGet: all, ebb.ActionWrite: all}
 	t.Subscriptions = all
 	return t
-}
-
-func named(cmd aggregate.Command) (ebb.Username, error) {
-	var to fields
-	if err := cmd.Decode(&to); err != nil {
-		return "", err
-	}
-	if to.User == "" || len(to.User) > 200 {
-		return "", aggregate.Reject("/user", "USER", "A user's name has 1 to 200 bytes.")
-	}
-	return to.User, nil
 }

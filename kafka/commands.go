@@ -20,6 +20,7 @@ type Commands struct {
 	m       member
 	typ     string
 	checked bool
+	full    bool // the topic of full events is checked, too
 	dead    []*kgo.Record
 
 	producer, other producer // of this transaction, and of the one before
@@ -58,11 +59,16 @@ func (c *Commands) Poll(ctx context.Context) (ebb.Batch, error) {
 	return b, err
 }
 
-// check makes the type's topics. Outputs go to the partition number of their
-// command, so all must have as many.
+// check makes the type's topics.
 func (c *Commands) check(ctx context.Context) error {
+	return c.ensureAll(ctx, ebb.Commands, ebb.Events, ebb.Aggregates, ebb.Replies)
+}
+
+// ensureAll makes the topics that are missing. Outputs go to the partition
+// number of their command, so all must have as many.
+func (c *Commands) ensureAll(ctx context.Context, purposes ...ebb.Purpose) error {
 	var want int32
-	for _, purpose := range []ebb.Purpose{ebb.Commands, ebb.Events, ebb.Aggregates, ebb.Replies} {
+	for _, purpose := range purposes {
 		topic := ebb.Topic(c.typ, purpose, c.m.c.cfg.Environment)
 		n, err := c.m.c.ensure(ctx, topic, purpose)
 		if err != nil {
@@ -127,6 +133,9 @@ func (c *Commands) Commit(ctx context.Context, out []ebb.Record) error {
 	}
 	if len(records) == 0 {
 		return c.m.commit(ctx)
+	}
+	if err := c.needFull(ctx, out); err != nil {
+		return err
 	}
 	for _, r := range c.dead {
 		if _, err := c.m.c.ensure(ctx, r.Topic, dead); err != nil {
