@@ -42,7 +42,7 @@ func (g *Gateway) newRoutes() routes {
 		rs.fixed["sse-setup"] = methods{http.MethodGet: g.setUp, http.MethodOptions: setUpPreflight}
 	}
 	if g.cfg.Sender != nil && g.tokens != nil {
-		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			rs.instance[method] = g.command
 		}
 	}

@@ -1,0 +1,43 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/ebb-events/ebb"
+)
+
+// everybody stands for all users in a rule.
+const everybody = "*"
+
+// allow refuses what the rules do not let somebody do with a type: a command,
+// or get. It does not say which role it takes.
+func (g *Gateway) allow(who identity, typ, action string) error {
+	roles, ruled := g.cfg.Roles[typ+"."+action]
+	switch {
+	case !ruled && !g.cfg.DenyByDefault:
+		return nil
+	case slices.Contains(roles, everybody):
+		return nil
+	case slices.ContainsFunc(who.user.Roles, func(role string) bool { return role != everybody && slices.Contains(roles, role) }):
+		return nil
+	}
+	return &problem{status: http.StatusForbidden, detail: "You may not do this.", cause: errors.New("no role that allows " + typ + "." + action), reason: "role"}
+}
+
+// rules checks the form of the rules.
+func (g *Gateway) rules() error {
+	for rule, roles := range g.cfg.Roles {
+		typ, command, _ := strings.Cut(rule, ".")
+		if !ebb.ValidType(typ) || command == "" {
+			return fmt.Errorf("rule %q, want <app>-<type>.<command>", rule)
+		}
+		if slices.Contains(roles, "") {
+			return fmt.Errorf("rule %q has a role without a name", rule)
+		}
+	}
+	return nil
+}
