@@ -35,8 +35,10 @@ func (g *Gateway) rules() error {
 		if !ebb.ValidType(typ) || command == "" {
 			return fmt.Errorf("rule %q, want <app>-<type>.<command>", rule)
 		}
-		if slices.Contains(roles, "") {
-			return fmt.Errorf("rule %q has a role without a name", rule)
+		for _, role := range roles { // "=" is of another rule, which would not hold
+			if role == "" || role != strings.TrimSpace(role) || strings.Contains(role, "=") {
+				return fmt.Errorf("rule %q has the role %q, want names without spaces around and =", rule, role)
+			}
 		}
 	}
 	return nil
