@@ -110,6 +110,7 @@ func TestMetricsTellRouteAndReason(t *testing.T) {
 	w := newWorld(t, func(c *gateway.Config) {
 		c.Metrics.Answered = func(route string, status int, _ time.Duration) { got = append(got, fmt.Sprint(route, status)) }
 		c.Metrics.Refused = func(reason string) { got = append(got, reason) }
+		c.Answers = &replies{}
 	})
 	w.ask("GET", "/api/health", "")
 	w.ask("GET", "/nothing", "")
@@ -119,8 +120,9 @@ func TestMetricsTellRouteAndReason(t *testing.T) {
 	w.ask("GET", "/api/sse", "", "Cookie", "access_token="+w.token("ann"), "Origin", "null")
 	w.ask("GET", "/api/sse-setup", "")
 	w.setUp("x")
-	w.as("ann", "GET", "/api/board/task", "")
-	want := "health200 none404 instance202 token sse401 navigation sse403 origin sse403 signature sse-setup403 ticket sse-setup403 listing200"
+	w.as("ann", "GET", "/api/board/task", "", "Prefer", "wait=1")
+	w.as("ann", "PUT", instance, "", "Prefer", "wait=1")
+	want := "health200 none404 instance202 token sse401 navigation sse403 origin sse403 signature sse-setup403 ticket sse-setup403 listing200 waiting415"
 	if got := strings.Join(got, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -100,6 +100,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	a := &answer{ResponseWriter: w}
 	name, m, at, err := g.routes.find(r)
+	if name == "instance" && g.waits(r) {
+		name = "waiting" // or its time would be among the others
+	}
 	if err = g.serve(a, r, m, at, err); err != nil {
 		g.refuse(a, r, name, err)
 	}

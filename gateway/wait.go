@@ -32,13 +32,18 @@ const (
 	waitFailed   = "failed"   // the command was not sent
 )
 
+// waits tells whether a request is to be answered with a reply.
+func (g *Gateway) waits(r *http.Request) bool {
+	return g.desk != nil && r.Method != http.MethodGet && r.Method != http.MethodHead && preferredWait(r.Header) > 0
+}
+
 // expect registers for the reply to a command, if the client prefers to wait
 // for it, and returns when it cannot be missed, or when that takes too long.
 func (g *Gateway) expect(r *http.Request, m ebb.Message, user ebb.Username) *wait {
-	most := preferredWait(r.Header)
-	if g.desk == nil || most == 0 {
+	if !g.waits(r) {
 		return nil
 	}
+	most := preferredWait(r.Header)
 	w := &wait{desk: g.desk, most: most, timer: time.NewTimer(most), how: waitFailed}
 	if w.waiter = g.desk.enter(m, user); w.waiter == nil {
 		w.how = waitFull
