@@ -224,9 +224,10 @@ func TestInstancesOfOneCorrelationAreToldApart(t *testing.T) {
 		answers := map[string]chan *httptest.ResponseRecorder{}
 		for n := range 3 {
 			one := fmt.Sprintf("%d%s", n+1, id[1:])
-			answers[one] = make(chan *httptest.ResponseRecorder, 1)
+			answer := make(chan *httptest.ResponseRecorder, 1)
+			answers[one] = answer
 			go func() {
-				answers[one] <- w.as("ann", "PUT", "/api/board/task/"+one, `{"_corr":"1"}`, "Content-Type", "application/json", "Prefer", "wait=5")
+				answer <- w.as("ann", "PUT", "/api/board/task/"+one, `{"_corr":"1"}`, "Content-Type", "application/json", "Prefer", "wait=5")
 			}()
 		}
 		synctest.Wait()
@@ -293,12 +294,12 @@ func TestCommandIsSentWhenItsReplyCannotBeMissed(t *testing.T) {
 		w := newWaiting(t)
 		w.replies.slowness = time.Second
 		answer := w.begin("ann", "wait=5", "1")
-		if len(w.sent.all) != 0 {
+		if w.sent.count() != 0 {
 			t.Error("sent before replies are heard")
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(w.sent.all) != 1 {
+		if w.sent.count() != 1 {
 			t.Error("not sent when replies are heard")
 		}
 		w.replies.say(applied, "1", "ann")
@@ -316,7 +317,7 @@ func TestCommandIsSentWhenItsReplyCannotBeMissed(t *testing.T) {
 				t.Errorf("%s: got %d %v after %v", prefer, a.Code, a.Header(), took)
 			}
 		}
-		if w.outcomes() != "unheard unheard" || len(w.sent.all) != 2 {
+		if w.outcomes() != "unheard unheard" || w.sent.count() != 2 {
 			t.Errorf("told %q, sent %d", w.outcomes(), len(w.sent.all))
 		}
 	})

@@ -196,6 +196,13 @@ func (s *sender) Send(ctx context.Context, typ, id string, command []byte) error
 	return nil
 }
 
+// count returns how many commands there are.
+func (s *sender) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
 // last returns the last command, and forgets all.
 func (s *sender) last(t *testing.T) ebb.Message {
 	t.Helper()

@@ -118,7 +118,7 @@ func (r *resolver) find(h href) []byte {
 			continue
 		}
 		i := s.get(h.id)
-		if i == nil || !i.acl.Allows(r.q.User, ebb.ActionGet) {
+		if i == nil || !i.shows(r.q.User) {
 			continue
 		}
 		if r.n++; r.n > maxResolved || r.bytes+len(i.json) > maxResolvedBytes {

@@ -55,6 +55,14 @@ func unquote(b []byte) string {
 	return s
 }
 
+// says tells whether a string has that text.
+func says(b []byte, text string) bool {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return string(b[1:len(b)-1]) == text
+	}
+	return unquote(b) == text
+}
+
 // find returns the value at a place, nil if there is none.
 func find(b []byte, at ebb.Pointer) []byte {
 	for _, name := range at {
@@ -77,7 +85,7 @@ func member(b []byte, name string) []byte {
 	for i := 1; b[i] == '"'; {
 		colon := stringEnd(b, i)
 		end := valueEnd(b, colon+1)
-		if unquote(b[i:colon]) == name {
+		if says(b[i:colon], name) {
 			return b[colon+1 : end]
 		}
 		if i = end; b[i] == ',' {
@@ -138,7 +146,7 @@ func has(v []byte, value string) bool {
 func is(v []byte, value string) bool {
 	switch v[0] {
 	case '"':
-		return unquote(v) == value
+		return says(v, value)
 	case '{', '[':
 		return false
 	}

@@ -29,7 +29,7 @@ func (v *View) Get(ctx context.Context, q ebb.Query, id string, seq int64) (json
 		q.Fresh = q.Fresh && again
 	}
 	found, err := v.look(ctx, q, func(s snapshot) ([]*instance, error) {
-		if i := s.get(id); i != nil && i.acl.Allows(q.User, ebb.ActionGet) {
+		if i := s.get(id); i != nil && i.shows(q.User) {
 			return []*instance{i}, nil
 		}
 		return nil, nil
@@ -52,7 +52,7 @@ func (v *View) List(ctx context.Context, q ebb.Query, p ebb.Page) (ebb.Listing, 
 			if n++; n%1024 == 0 && ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			if !i.acl.Allows(q.User, ebb.ActionGet) || !holds(i.json, p.Where) {
+			if !i.shows(q.User) || !holds(i.json, p.Where) {
 				continue
 			}
 			if size += len(i.json); len(found) == p.Limit || size > maxPage && len(found) > 0 {

@@ -45,8 +45,15 @@ type instance struct {
 	id    string
 	seq   int64
 	json  json.RawMessage // nil if it is deleted
-	acl   ebb.ACL         // of reading alone
 	hrefs []href
+
+	limited bool     // only readers may see it
+	readers []string // users and roles; no map, which is large
+}
+
+// shows tells whether u may see an instance.
+func (i *instance) shows(u ebb.User) bool {
+	return !i.limited || ebb.ACL{ebb.ActionGet: i.readers}.Allows(u, ebb.ActionGet)
 }
 
 func newReading() *reading {
@@ -97,7 +104,7 @@ func (r *reading) await(ctx context.Context, typ, id string, u ebb.User, seq int
 	for {
 		r.mu.Lock()
 		t := r.topic(r.topics[typ])
-		if i := t.byID[id]; i != nil && i.seq >= seq && i.acl.Allows(u, ebb.ActionGet) {
+		if i := t.byID[id]; i != nil && i.seq >= seq && i.shows(u) {
 			r.mu.Unlock()
 			return false, nil
 		}
@@ -228,9 +235,7 @@ func parse(rec ebb.Record) (c change, ok bool) {
 		return c, true
 	}
 	c.gone, i.seq = false, seq
-	if who, ok := ebb.ParseACL(m)[ebb.ActionGet]; ok {
-		i.acl = ebb.ACL{ebb.ActionGet: who}
-	}
+	i.readers, i.limited = ebb.ParseACL(m)[ebb.ActionGet]
 	if m.Bool(ebb.FieldDeleted) {
 		return c, true
 	}
