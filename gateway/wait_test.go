@@ -420,3 +420,53 @@ func TestDrainingAnswersWhoWaits(t *testing.T) {
 		}
 	})
 }
+
+// echo answers every command at once, from elsewhere.
+type echo struct {
+	replies *replies
+	all     sync.WaitGroup
+}
+
+func (e *echo) Send(_ context.Context, typ, id string, command []byte) error {
+	m, err := ebb.ParseMessage(command)
+	if err != nil {
+		return err
+	}
+	e.all.Go(func() { e.replies.say("%s", m.JSON()) })
+	return nil
+}
+
+// TestNoReplyIsMissed: many users, the reply before the broker's
+// acknowledgement is through, and following that comes and goes.
+func TestNoReplyIsMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &replies{cut: make(chan error)}
+		e := &echo{replies: r}
+		w := newWorld(t, func(c *gateway.Config) { c.Answers, c.Sender = r, e })
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.gw.Run(ctx) }()
+		for range 20 {
+			var users sync.WaitGroup
+			for n := range 30 {
+				users.Go(func() {
+					corr := fmt.Sprint(n % 3) // the same for many users
+					a := w.as(fmt.Sprint("user", n), "PUT", instance, fmt.Sprintf(`{"_corr":%q,"n":%d}`, corr, n), "Content-Type", "application/json", "Prefer", "wait=9")
+					if a.Code != 200 || !strings.Contains(a.Body.String(), fmt.Sprintf(`"n":%d}`, n)) {
+						t.Errorf("user%d got %d %s", n, a.Code, a.Body)
+					}
+				})
+			}
+			users.Wait()
+			time.Sleep(31 * time.Second) // nobody follows any more
+		}
+		e.all.Wait()
+		if r.follows != 20 {
+			t.Errorf("followed %d times, want 20", r.follows)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

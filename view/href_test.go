@@ -105,3 +105,33 @@ func TestResolvingIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestFreshIsAlsoWhatIsReferredTo: as far as its own topic goes.
+func TestFreshIsAlsoWhatIsReferredTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.ends["shop-order"] = 0
+		v := run(t, s, view.Config{})
+		s.hand(1, record("a", `{"_seq":0,"x":{"href":"/shop/order/o"}}`))
+		if got := resolved(t, v, "a", all); strings.Contains(got, "_resolved") {
+			t.Errorf("got %s", got)
+		}
+		s.mu.Lock()
+		s.ends["shop-order"] = 1
+		s.mu.Unlock()
+		got := make(chan string)
+		go func() {
+			b, err := v.Get(t.Context(), ebb.Query{Type: "board-task", User: ann, Fresh: true, Resolve: all}, "a", -1)
+			got <- fmt.Sprint(string(b), err)
+		}()
+		synctest.Wait()
+		s.feed <- func(handle func([]ebb.Record, []ebb.Position)) error {
+			handle([]ebb.Record{{Topic: "shop-order-aggregate", Key: []byte("o"), Value: []byte(`{"_seq":0}`)}},
+				[]ebb.Position{{Topic: "shop-order-aggregate", Offset: 1}})
+			return nil
+		}
+		if got, want := <-got, `{"_seq":0,"x":{"href":"/shop/order/o","_resolved":{"_seq":0}}}<nil>`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}

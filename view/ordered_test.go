@@ -5,7 +5,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/ebb-events/ebb"
 )
 
 // TestOrderedIsASortedMap compares with a map, over random changes, and looks
@@ -80,4 +83,26 @@ func BenchmarkPut(b *testing.B) {
 			}
 		})
 	}
+}
+
+func BenchmarkFilter(b *testing.B) {
+	var o ordered
+	for n := range 100_000 {
+		id := fmt.Sprintf("%08x", uint32(n)*2654435761)
+		o.put(&instance{id: id, limited: true, readers: []string{"ann"}, json: fmt.Appendf(nil,
+			`{"_acl":{"get":["ann"]},"_corr":"c","_id":%q,"_seq":1,"_type":"board-task","column":"c%d","text":"%s","title":"x"}`, id, n%1000, strings.Repeat("y", 200))})
+	}
+	where := []ebb.Condition{{At: ebb.Pointer{"column"}, Value: "c7"}}
+	for b.Loop() {
+		found := 0
+		for i := range o.snapshot().after("") {
+			if i.shows(ebb.User{Name: "ann"}) && holds(i.json, where) {
+				found++
+			}
+		}
+		if found != 100 {
+			b.Fatalf("found %d, want 100", found)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/instance")
 }
