@@ -222,8 +222,7 @@ func (d *desk) give(m ebb.Message) {
 	if len(asked) == 0 {
 		return
 	}
-	delete(m, ebb.FieldJWT)
-	r := reply{statusOf(m), m.JSON()}
+	r := reply{statusOf(m), shown(m)}
 	for _, w := range asked {
 		select {
 		case w.answer <- r:

@@ -242,6 +242,30 @@ func TestInstancesOfOneCorrelationAreToldApart(t *testing.T) {
 	})
 }
 
+// TestWaitingShowsNoMoreThanTheStream: no claims, and no tokens.
+func TestWaitingShowsNoMoreThanTheStream(t *testing.T) {
+	const token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.c2ln"
+	const rest = `"_corr":"1","_id":"` + id + `","_type":"board-task"`
+	for _, tt := range []struct{ reply, want string }{
+		{`,"a":1.10,"b":12345678901234567890,"c":"<eyJ>"`, `,"a":1.10,"b":12345678901234567890,"c":"<eyJ>"`},
+		{`,"a":{"_jwt":{"sub":"bob"},"n":1.10}`, `,"a":{"n":1.10}`},
+		{`,"a":[{"\u005fjwt":{"sub":"bob"}},null]`, `,"a":[{},null]`},
+		{`,"a":"` + token + `","b":["x","Bearer ` + token + `"]`, `,"b":["x"]`},
+		{`,"a":{"` + token + `":1}`, `,"a":{}`},
+		{`,"a":"\u0065` + token[1:] + `"`, ``},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWaiting(t)
+			answer := w.begin("ann", "wait=5", "1")
+			w.replies.say("%s", `{`+rest+tt.reply+`,"_jwt":{"sub":"ann"}}`)
+			a := <-answer
+			if got, want := strings.TrimSpace(a.Body.String()), `{`+rest+tt.want+`}`; got != want {
+				t.Errorf("%s is shown as %s, want %s", tt.reply, got, want)
+			}
+		})
+	}
+}
+
 // TestRepeatsWaitForOneReply: a client that lost its connection asks again.
 func TestRepeatsWaitForOneReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
