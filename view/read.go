@@ -46,6 +46,14 @@ func (v *View) Get(ctx context.Context, q ebb.Query, id string, seq int64) (json
 func (v *View) List(ctx context.Context, q ebb.Query, p ebb.Page) (ebb.Listing, error) {
 	var next string
 	items, err := v.look(ctx, q, func(s snapshot) (found []*instance, err error) {
+		if len(p.Where) > 0 {
+			select {
+			case v.scans <- struct{}{}:
+				defer func() { <-v.scans }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
 		next = ""
 		n, size := 0, 0
 		for i := range s.after(strings.ToLower(p.After)) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -30,8 +31,9 @@ type Metrics struct {
 
 // View is the latest state of every instance.
 type View struct {
-	cfg Config
-	cur atomic.Pointer[reading]
+	cfg   Config
+	cur   atomic.Pointer[reading]
+	scans chan struct{} // holds one for each list that is filtered now
 }
 
 // New returns a view that is empty until [View.Run].
@@ -51,7 +53,8 @@ func New(cfg Config) (*View, error) {
 	if cfg.Metrics.Restarts == nil {
 		cfg.Metrics.Restarts = func() {}
 	}
-	v := &View{cfg: cfg}
+	// Filters leave half of the processors to everything else.
+	v := &View{cfg: cfg, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	v.cur.Store(newReading())
 	return v, nil
 }
