@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,8 @@ import (
 // budget is how long a request waits for the broker.
 const budget = 5 * time.Second
 
-// command puts a command on its topic and answers 202 once it is there.
+// command puts a command on its topic and answers 202 once it is there, or
+// with the reply if the client prefers to wait for it.
 func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) error {
 	who, err := g.identify(r)
 	if err != nil {
@@ -32,7 +34,32 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 	if err := g.complete(m, r, at, who); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), budget)
+	if err := g.allow(who, at.typ, m.String(ebb.FieldCommand)); err != nil {
+		return err
+	}
+	cursor := g.cursor(r.Context(), who.user.Name) // before sending, or it could be behind the reply
+	wait := g.expect(r, m, who.user.Name)          // as well
+	defer wait.end()
+	if err := g.send(r.Context(), at, m); err != nil {
+		return err
+	}
+	w.Header().Set("Location", at.path)
+	if wait.heard() {
+		w.Header().Set("Preference-Applied", wait.applied())
+		if status, reply, ok := wait.reply(r.Context()); ok {
+			return writeJSON(w, status, reply)
+		}
+	}
+	return writeJSON(w, http.StatusAccepted, struct {
+		Corr   json.RawMessage `json:"_corr"`
+		ID     string          `json:"_id"`
+		Cursor string          `json:"cursor,omitempty"`
+	}{m[ebb.FieldCorr], at.id, cursor})
+}
+
+// send returns once the broker has the command.
+func (g *Gateway) send(ctx context.Context, at place, m ebb.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	switch err := g.cfg.Sender.Send(ctx, at.typ, at.id, m.JSON()); {
 	case errors.Is(err, ebb.ErrUnknownType):
@@ -42,11 +69,21 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 	case err != nil:
 		return away("It is not known whether the command arrived. Send it again with the same _corr.", err)
 	}
-	w.Header().Set("Location", at.path)
-	return writeJSON(w, http.StatusAccepted, struct {
-		Corr json.RawMessage `json:"_corr"`
-		ID   string          `json:"_id"`
-	}{m[ebb.FieldCorr], at.id})
+	return nil
+}
+
+// cursor is a position of the user's channel that has the answer behind it, ""
+// if it is not known now.
+func (g *Gateway) cursor(ctx context.Context, user ebb.Username) string {
+	if g.cfg.Tail == nil {
+		return ""
+	}
+	c, ok := g.cfg.Tail.Cursor(ctx, user)
+	if !ok {
+		return ""
+	}
+	c.Proof = "" // is no page's to store
+	return c.String()
 }
 
 func tooLarge(cause error) error {
@@ -57,7 +94,8 @@ func notJSON(detail string) error {
 	return &problem{status: http.StatusUnsupportedMediaType, detail: detail}
 }
 
-// body reads the JSON object that a request carries. A DELETE needs none.
+// body reads the JSON object that a request carries. A DELETE needs none. The
+// list of a PATCH becomes its _ops.
 func (g *Gateway) body(w http.ResponseWriter, r *http.Request) (ebb.Message, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, notJSON("The body must not be compressed.")
@@ -73,9 +111,18 @@ func (g *Gateway) body(w http.ResponseWriter, r *http.Request) (ebb.Message, err
 	if len(b) == 0 && r.Method == http.MethodDelete {
 		return ebb.Message{}, nil
 	}
-	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || t != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return nil, notJSON("The body must be application/json.")
+	patch, err := isPatch(r)
+	if err != nil {
+		return nil, err
+	}
+	if list := bytes.TrimLeft(b, " \t\r\n"); patch || r.Method == http.MethodPatch && bytes.HasPrefix(list, []byte("[")) {
+		if !json.Valid(b) {
+			return nil, bad("The body is not JSON.")
+		}
+		if err := plain(b); err != nil {
+			return nil, bad("The body is refused: %v.", err)
+		}
+		return ebb.Message{ebb.FieldOps: bytes.TrimRight(list, " \t\r\n")}, nil
 	}
 	m, err := ebb.ParseMessage(b)
 	if err != nil {
@@ -84,5 +131,24 @@ func (g *Gateway) body(w http.ResponseWriter, r *http.Request) (ebb.Message, err
 	if err := plain(b); err != nil {
 		return nil, bad("The body is refused: %v.", err)
 	}
+	if r.Method == http.MethodPatch && m[ebb.FieldOps] == nil {
+		return nil, bad("A PATCH is a JSON Patch, or an object that has it in _ops.")
+	}
 	return m, nil
+}
+
+// isPatch tells a JSON Patch from other JSON by its type, and refuses what is
+// neither.
+func isPatch(r *http.Request) (bool, error) {
+	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	utf8 := params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")
+	switch {
+	case err == nil && utf8 && t == "application/json":
+		return false, nil
+	case err == nil && utf8 && t == "application/json-patch+json" && r.Method == http.MethodPatch:
+		return true, nil
+	case r.Method == http.MethodPatch:
+		return false, notJSON("The body must be application/json-patch+json or application/json.")
+	}
+	return false, notJSON("The body must be application/json.")
 }

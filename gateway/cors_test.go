@@ -104,10 +104,10 @@ func TestCORSMatrix(t *testing.T) {
 				t.Errorf("%q, %s: got Vary %q", origin, name, h.Get("Vary"))
 			}
 		}
-		if got := preflight.Header().Get("Access-Control-Allow-Headers"); (got == "Authorization, Content-Type, Idempotency-Key") != want {
+		if got := preflight.Header().Get("Access-Control-Allow-Headers"); (got == "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer") != want {
 			t.Errorf("%q: preflight allows headers %q", origin, got)
 		}
-		if got := preflight.Header().Get("Access-Control-Allow-Methods"); strings.Contains(got, "PUT") != want {
+		if got := preflight.Header().Get("Access-Control-Allow-Methods"); strings.Contains(got, "PATCH, POST, PUT") != want {
 			t.Errorf("%q: preflight allows methods %q", origin, got)
 		}
 		if preflight.Code != http.StatusNoContent || preflight.Body.Len() > 0 {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -16,7 +15,7 @@ import (
 const maxName = 200
 
 // byMethod are the commands that are methods of HTTP.
-var byMethod = map[string]string{http.MethodPut: "put", http.MethodDelete: "delete"}
+var byMethod = map[string]string{http.MethodPut: "put", http.MethodPatch: "patch", http.MethodDelete: "delete"}
 
 // complete checks the reserved fields of a client's command and sets those
 // that are the gateway's.
@@ -65,11 +64,12 @@ func (g *Gateway) reserved(m ebb.Message, name string, at place) error {
 			return bad("_seq must be an integer.")
 		}
 	case ebb.FieldOps:
-		if m.String(ebb.FieldCommand) != "patch" || !bytes.HasPrefix(m[name], []byte("[")) {
-			return bad("_ops must be a list, of the command patch.")
+		if m.String(ebb.FieldCommand) != "patch" {
+			return bad("Only the command patch has _ops.")
 		}
+		return g.ops(m[name], at)
 	case ebb.FieldACL, ebb.FieldSubscriptions:
-		if !slices.Contains(g.cfg.ACLTypes, at.typ) {
+		if !g.ownACL(at) {
 			return bad("%s cannot be set by a client here.", name)
 		}
 	default:
@@ -79,6 +79,9 @@ func (g *Gateway) reserved(m ebb.Message, name string, at place) error {
 	}
 	return nil
 }
+
+// ownACL tells whether clients may say who may do what with an instance.
+func (g *Gateway) ownACL(at place) bool { return slices.Contains(g.cfg.ACLTypes, at.typ) }
 
 // corrOf returns the correlation id of a command that has none: its
 // Idempotency-Key, so that a repeat is one, or a new UUID.

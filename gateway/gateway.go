@@ -7,12 +7,14 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -25,6 +27,9 @@ import (
 type Config struct {
 	Sender Sender // takes commands; there are no commands if nil
 	Reader Reader // gives states; there is no reading if nil
+
+	Tail    Tail    // where a stream hears the reply to a command; not told if nil
+	Answers Answers // heard while requests wait for replies; nobody can if nil
 
 	EdgeURL    string     // base URL that browsers are sent to for streams; there are none if empty
 	TicketKeys []grip.Key // shared secrets; the first seals, all open; needed by streams
@@ -39,6 +44,11 @@ type Config struct {
 	ACLTypes   []string      // aggregate types whose clients may set _acl and _subscriptions
 	MaxBody    int64         // longest body of a command in bytes; 1 MiB if zero
 
+	// Roles says who may send a command, or get instances, by
+	// <app>-<type>.<command>: one of the roles is enough, "*" is everybody.
+	Roles         map[string][]string
+	DenyByDefault bool // refuse what Roles does not mention; else it is allowed
+
 	Log     *slog.Logger     // silent if nil
 	Metrics Metrics          // each func may be nil
 	Now     func() time.Time // [time.Now] if nil
@@ -47,7 +57,8 @@ type Config struct {
 // Metrics is told what happens.
 type Metrics struct {
 	Answered func(route string, status int, took time.Duration)
-	Refused  func(reason string) // token, ticket, signature, origin or navigation
+	Refused  func(reason string) // token, ticket, signature, origin, navigation or role
+	Waited   func(how string)    // answered, late, gone, full, unheard, ending or failed
 }
 
 // Gateway answers the requests under /api. It is an [http.Handler].
@@ -58,6 +69,8 @@ type Gateway struct {
 	tickets *sealer
 	origins *http.CrossOriginProtection
 	edges   *grip.Verifier
+	desk    *desk // nil if nobody can wait
+	drain   sync.Once
 	trouble rate.Sometimes // for the log
 }
 
@@ -68,15 +81,41 @@ func New(cfg Config) (*Gateway, error) {
 		edges: &grip.Verifier{Keys: cfg.GripKeys, Issuer: cfg.GripIssuer},
 	}
 	g.trouble.Interval = 10 * time.Second
-	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams()); err != nil {
+	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams(), g.rules()); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	var err error
 	if g.tokens, err = newChecker(cfg.Tokens, g.cfg.Now, g.cfg.Log); err != nil {
 		return nil, fmt.Errorf("gateway: tokens: %w", err)
 	}
+	if cfg.Answers != nil {
+		g.desk = newDesk(cfg.Answers, g.cfg.Metrics.Waited, func(err error) {
+			g.trouble.Do(func() { g.cfg.Log.Warn("replies cannot be heard", "cause", err) })
+		})
+	}
 	g.routes = g.newRoutes()
 	return g, nil
+}
+
+// Run hears replies for requests that wait, until ctx ends. Requests that do
+// not wait need no Run.
+func (g *Gateway) Run(ctx context.Context) error {
+	if g.desk == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return g.desk.run(ctx)
+}
+
+// Drain ends all waiting: what is accepted is answered with 202. It returns at
+// once.
+func (g *Gateway) Drain(context.Context, time.Duration) error {
+	g.drain.Do(func() {
+		if g.desk != nil {
+			close(g.desk.over)
+		}
+	})
+	return nil
 }
 
 func (g *Gateway) limits() error {
@@ -107,6 +146,9 @@ func (g *Gateway) limits() error {
 	}
 	if c.Metrics.Refused == nil {
 		c.Metrics.Refused = func(string) {}
+	}
+	if c.Metrics.Waited == nil {
+		c.Metrics.Waited = func(string) {}
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/gateway"
 )
@@ -30,7 +28,7 @@ func TestRoutes(t *testing.T) {
 		{"PUT", "/api/sse", 405, "GET, POST"},
 		{"OPTIONS", "/api/sse", 405, "GET, POST"},
 		{"POST", "/api/sse-setup", 405, "GET, OPTIONS"},
-		{"PATCH", instance, 405, "DELETE, GET, POST, PUT"},
+		{"TRACE", instance, 405, "DELETE, GET, PATCH, POST, PUT"},
 		{"POST", "/api/board/task", 405, "GET"},
 		{"GET", "/", 404, ""},
 		{"GET", "/api", 404, ""},
@@ -69,54 +67,18 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestReadInstance(t *testing.T) {
-	w := newWorld(t)
-	w.read.state = json.RawMessage(`{"_id":"` + id + `","_seq":12,"title":"<b>","n":1.10}`)
-	token := "Bearer " + w.token("ann", `,"roles":["clerk"]`)
-	a := w.ask("GET", "/api/board/task/"+strings.ToUpper(id), "", "Authorization", token)
-	if a.Code != 200 || a.Body.String() != string(w.read.state)+"\n" || a.Header().Get("ETag") != `"12"` || a.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("got %d %s %v", a.Code, a.Body, a.Header())
-	}
-	if want := "board-task " + id + " ann[clerk] false"; w.read.asked != want {
-		t.Errorf("asked for %q, want %q", w.read.asked, want)
-	}
-	w.ask("GET", instance+"?fresh", "", "Authorization", token)
-	if want := "board-task " + id + " ann[clerk] true"; w.read.asked != want {
-		t.Errorf("asked for %q, want %q", w.read.asked, want)
-	}
-	w.read.state = nil
-	isProblem(t, w.as("ann", "GET", instance, ""), 404)
-	isProblem(t, w.ask("GET", instance, ""), 401)
-}
-
-func TestList(t *testing.T) {
-	w := newWorld(t)
-	a := w.as("ann", "GET", "/api/board/task", "")
-	if a.Code != 200 || a.Body.String() != `{"items":[]}`+"\n" {
-		t.Errorf("got %d %s, want no items", a.Code, a.Body)
-	}
-	w.read.items = []json.RawMessage{json.RawMessage(`{"_seq":0}`), json.RawMessage(`{"_seq":1}`)}
-	a = w.as("ann", "GET", "/api/board/task?fresh", "")
-	if a.Code != 200 || a.Body.String() != `{"items":[{"_seq":0},{"_seq":1}]}`+"\n" || w.read.asked != "board-task ann[] true" {
-		t.Errorf("got %d %s, asked for %q", a.Code, a.Body, w.read.asked)
-	}
-	isProblem(t, w.ask("GET", "/api/board/task", ""), 401)
-	for err, want := range map[error]int{ebb.ErrUnknownType: 404, errors.New("no broker"): 503} {
-		w.read.err = fmt.Errorf("view: %w", err)
-		for _, path := range []string{"/api/board/task", instance} {
-			a := w.as("ann", "GET", path, "")
-			isProblem(t, a, want)
-			if (a.Header().Get("Retry-After") != "") != (want == 503) {
-				t.Errorf("%v: got %v", err, a.Header())
-			}
-		}
-	}
-}
-
 func TestConfigIsChecked(t *testing.T) {
 	good := newWorld(t).cfg
 	for name, edit := range map[string]func(*gateway.Config){
-		"first use":      func(c *gateway.Config) { c.FirstUse = time.Minute + 1 },
+		"first use":        func(c *gateway.Config) { c.FirstUse = time.Minute + 1 },
+		"rule, no command": func(c *gateway.Config) { c.Roles = map[string][]string{"board-task": {"clerk"}} },
+		"rule, empty":      func(c *gateway.Config) { c.Roles = map[string][]string{"board-task.": {"clerk"}} },
+		"rule, no type":    func(c *gateway.Config) { c.Roles = map[string][]string{"task.get": {"clerk"}} },
+		"rule, no role":    func(c *gateway.Config) { c.Roles = map[string][]string{"board-task.get": {"clerk", ""}} },
+		"rule, a space":    func(c *gateway.Config) { c.Roles = map[string][]string{"board-task.get": {" clerk"}} },
+		"rule, two": func(c *gateway.Config) {
+			c.Roles = map[string][]string{"board-task.get": {"clerk", "board-task.put=boss"}}
+		},
 		"negative":       func(c *gateway.Config) { c.FirstUse = -1 },
 		"session":        func(c *gateway.Config) { c.MaxSession = -1 },
 		"body":           func(c *gateway.Config) { c.MaxBody = -1 },
@@ -148,6 +110,7 @@ func TestMetricsTellRouteAndReason(t *testing.T) {
 	w := newWorld(t, func(c *gateway.Config) {
 		c.Metrics.Answered = func(route string, status int, _ time.Duration) { got = append(got, fmt.Sprint(route, status)) }
 		c.Metrics.Refused = func(reason string) { got = append(got, reason) }
+		c.Answers = &replies{}
 	})
 	w.ask("GET", "/api/health", "")
 	w.ask("GET", "/nothing", "")
@@ -157,8 +120,9 @@ func TestMetricsTellRouteAndReason(t *testing.T) {
 	w.ask("GET", "/api/sse", "", "Cookie", "access_token="+w.token("ann"), "Origin", "null")
 	w.ask("GET", "/api/sse-setup", "")
 	w.setUp("x")
-	w.as("ann", "GET", "/api/board/task", "")
-	want := "health200 none404 instance202 token sse401 navigation sse403 origin sse403 signature sse-setup403 ticket sse-setup403 listing200"
+	w.as("ann", "GET", "/api/board/task", "", "Prefer", "wait=1")
+	w.as("ann", "PUT", instance, "", "Prefer", "wait=1")
+	want := "health200 none404 instance202 token sse401 navigation sse403 origin sse403 signature sse-setup403 ticket sse-setup403 listing200 waiting415"
 	if got := strings.Join(got, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -42,7 +42,7 @@ func (g *Gateway) newRoutes() routes {
 		rs.fixed["sse-setup"] = methods{http.MethodGet: g.setUp, http.MethodOptions: setUpPreflight}
 	}
 	if g.cfg.Sender != nil && g.tokens != nil {
-		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			rs.instance[method] = g.command
 		}
 	}
@@ -100,6 +100,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	a := &answer{ResponseWriter: w}
 	name, m, at, err := g.routes.find(r)
+	if name == "instance" && g.waits(r) {
+		name = "waiting" // or its time would be among the others
+	}
 	if err = g.serve(a, r, m, at, err); err != nil {
 		g.refuse(a, r, name, err)
 	}

@@ -196,6 +196,13 @@ func (s *sender) Send(ctx context.Context, typ, id string, command []byte) error
 	return nil
 }
 
+// count returns how many commands there are.
+func (s *sender) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
 // last returns the last command, and forgets all.
 func (s *sender) last(t *testing.T) ebb.Message {
 	t.Helper()
@@ -215,14 +222,17 @@ func (s *sender) last(t *testing.T) ebb.Message {
 // reader is the states.
 type reader struct {
 	state json.RawMessage
-	items []json.RawMessage
+	found ebb.Listing
 	err   error
 	hang  bool
 	asked string // the last question
+	query ebb.Query
+	page  ebb.Page
 }
 
-func (r *reader) Get(ctx context.Context, typ, id string, u ebb.User, fresh bool) (json.RawMessage, error) {
-	r.asked = fmt.Sprint(typ, " ", id, " ", u.Name, u.Roles, " ", fresh)
+func (r *reader) Get(ctx context.Context, q ebb.Query, id string, seq int64) (json.RawMessage, error) {
+	r.query = q
+	r.asked = fmt.Sprint(q.Type, " ", id, " ", q.User.Name, q.User.Roles, " ", q.Fresh, " ", seq, " ", q.Resolve != nil)
 	if r.hang {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -230,7 +240,8 @@ func (r *reader) Get(ctx context.Context, typ, id string, u ebb.User, fresh bool
 	return r.state, r.err
 }
 
-func (r *reader) List(ctx context.Context, typ string, u ebb.User, fresh bool) ([]json.RawMessage, error) {
-	r.asked = fmt.Sprint(typ, " ", u.Name, u.Roles, " ", fresh)
-	return r.items, r.err
+func (r *reader) List(ctx context.Context, q ebb.Query, p ebb.Page) (ebb.Listing, error) {
+	r.query, r.page = q, p
+	r.asked = fmt.Sprint(q.Type, " ", q.User.Name, q.User.Roles, " ", q.Fresh, " ", q.Resolve != nil)
+	return r.found, r.err
 }

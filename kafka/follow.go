@@ -21,6 +21,7 @@ type follower struct {
 	names  []string                // topics that are missed if they are gone; may be none
 	wanted func(topic string) bool // other topics to follow once they exist
 	since  func(context.Context, []tp) (map[tp]offset, error)
+	looked func() // is called when all topics that there are will be read; may be nil
 
 	// handle is called for what comes, and once for a partition that is new.
 	// Only one call runs at a time.
@@ -66,6 +67,9 @@ func (f *follower) round(ctx context.Context) (more bool, err error) {
 	byLeader, err := f.look(ctx)
 	if err != nil {
 		return false, err
+	}
+	if f.looked != nil {
+		f.looked()
 	}
 	if len(byLeader) == 0 {
 		return false, kerr.UnknownTopicOrPartition

@@ -27,6 +27,8 @@ import (
 
 var (
 	_ gateway.Sender   = (*kafka.Sender)(nil)
+	_ gateway.Tail     = (*kafka.Tail)(nil)
+	_ gateway.Answers  = (*kafka.Answers)(nil)
 	_ view.Source      = (*kafka.States)(nil)
 	_ connector.Source = (*kafka.Replies)(nil)
 	_ connector.Sink   = (*kafka.Channels)(nil)

@@ -7,16 +7,12 @@ package view
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
-	"strings"
+	"runtime"
 	"sync/atomic"
 	"time"
-
-	"github.com/ebb-events/ebb"
 )
 
 // Config says what to keep.
@@ -35,8 +31,9 @@ type Metrics struct {
 
 // View is the latest state of every instance.
 type View struct {
-	cfg Config
-	cur atomic.Pointer[reading]
+	cfg   Config
+	cur   atomic.Pointer[reading]
+	scans chan struct{} // holds one for each list that is filtered now
 }
 
 // New returns a view that is empty until [View.Run].
@@ -56,7 +53,8 @@ func New(cfg Config) (*View, error) {
 	if cfg.Metrics.Restarts == nil {
 		cfg.Metrics.Restarts = func() {}
 	}
-	v := &View{cfg: cfg}
+	// Filters leave half of the processors to everything else.
+	v := &View{cfg: cfg, scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	v.cur.Store(newReading())
 	return v, nil
 }
@@ -80,71 +78,6 @@ func (v *View) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(wait/2 + rand.N(wait/2)):
-		}
-	}
-}
-
-// Get returns the state of an instance without _jwt, nil if there is none that
-// u may read. It waits until the type was read as far as its topic went when
-// it was first asked for or, if fresh, as far as it goes now.
-func (v *View) Get(ctx context.Context, typ, id string, u ebb.User, fresh bool) (json.RawMessage, error) {
-	r, topic, err := v.await(ctx, typ, fresh)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if s, ok := r.states[topic][strings.ToLower(id)]; ok && s.acl.Allows(u, ebb.ActionGet) {
-		return s.json, nil
-	}
-	return nil, nil
-}
-
-// List returns the states of a type that u may read, sorted by id. It waits as
-// [View.Get] does.
-func (v *View) List(ctx context.Context, typ string, u ebb.User, fresh bool) ([]json.RawMessage, error) {
-	r, topic, err := v.await(ctx, typ, fresh)
-	if err != nil {
-		return nil, err
-	}
-	type item struct {
-		id   string
-		json json.RawMessage
-	}
-	var found []item
-	r.mu.RLock()
-	for id, s := range r.states[topic] {
-		if s.acl.Allows(u, ebb.ActionGet) {
-			found = append(found, item{id, s.json})
-		}
-	}
-	r.mu.RUnlock()
-
-	slices.SortFunc(found, func(a, b item) int { return strings.Compare(a.id, b.id) })
-	list := make([]json.RawMessage, len(found))
-	for i, it := range found {
-		list[i] = it.json
-	}
-	return list, nil
-}
-
-// await returns a reading that has come far enough, and the type's topic.
-func (v *View) await(ctx context.Context, typ string, fresh bool) (*reading, string, error) {
-	for {
-		r := v.cur.Load()
-		if topic, ok := r.known(typ); ok && !fresh {
-			return r, topic, nil
-		}
-		ends, err := v.cfg.Source.Ends(ctx, typ)
-		if err != nil {
-			return nil, "", err
-		}
-		switch again, err := r.wait(ctx, typ, ends); {
-		case err != nil:
-			return nil, "", err
-		case !again:
-			topic, _ := r.known(typ)
-			return r, topic, nil
 		}
 	}
 }

@@ -133,18 +133,26 @@ func run(t *testing.T, s *source, cfg view.Config) *view.View {
 func listed(v *view.View, u ebb.User, fresh bool) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	list, err := v.List(ctx, "board-task", u, fresh)
+	list, err := v.List(ctx, ebb.Query{Type: "board-task", User: u, Fresh: fresh}, ebb.Page{Limit: 1000})
 	if err != nil {
 		return err.Error()
 	}
+	return brief(list)
+}
+
+// brief is the id and _seq of each state, and where the next page begins.
+func brief(list ebb.Listing) string {
 	var ids []string
-	for _, b := range list {
+	for _, b := range list.Items {
 		var s struct {
 			ID  string `json:"_id"`
 			Seq int    `json:"_seq"`
 		}
 		json.Unmarshal(b, &s)
 		ids = append(ids, fmt.Sprint(s.ID, s.Seq))
+	}
+	if list.Next != "" {
+		ids = append(ids, ">"+list.Next)
 	}
 	return strings.Join(ids, " ")
 }
@@ -200,7 +208,7 @@ func TestACLDecidesWhoReads(t *testing.T) {
 				s.hand(1, state("a", 0, tt.acl))
 				for u, want := range map[string]bool{"ann": tt.ann, "bob": tt.bob} {
 					user := map[string]ebb.User{"ann": ann, "bob": bob}[u]
-					got, err := v.Get(t.Context(), "board-task", "A", user, false)
+					got, err := v.Get(t.Context(), ebb.Query{Type: "board-task", User: user}, "A", -1)
 					if err != nil || (got != nil) != want {
 						t.Errorf("%s got %s, %v, want it: %v", u, got, err, want)
 					}
@@ -218,7 +226,7 @@ func TestStateIsAsWrittenWithoutTheSender(t *testing.T) {
 		s := newSource()
 		v := run(t, s, view.Config{})
 		s.hand(1, record("a", `{"n":1.10, "big":12345678901234567890,"html":"<b>","_seq":0,"_jwt":{"sub":"ann"}}`))
-		got, err := v.Get(t.Context(), "board-task", "a", ann, false)
+		got, err := v.Get(t.Context(), ebb.Query{Type: "board-task", User: ann}, "a", -1)
 		if want := `{"_seq":0,"big":12345678901234567890,"html":"<b>","n":1.10}`; err != nil || string(got) != want {
 			t.Errorf("got %s, %v, want %s", got, err, want)
 		}
@@ -282,10 +290,10 @@ func TestUnknownTypeIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := run(t, newSource(), view.Config{})
 		for _, fresh := range []bool{false, true} {
-			if _, err := v.List(t.Context(), "no-such", ann, fresh); !errors.Is(err, ebb.ErrUnknownType) {
+			if _, err := v.List(t.Context(), ebb.Query{Type: "no-such", User: ann, Fresh: fresh}, ebb.Page{Limit: 1}); !errors.Is(err, ebb.ErrUnknownType) {
 				t.Errorf("list: got %v", err)
 			}
-			if _, err := v.Get(t.Context(), "no-such", "a", ann, fresh); !errors.Is(err, ebb.ErrUnknownType) {
+			if _, err := v.Get(t.Context(), ebb.Query{Type: "no-such", User: ann, Fresh: fresh}, "a", 0); !errors.Is(err, ebb.ErrUnknownType) {
 				t.Errorf("get: got %v", err)
 			}
 		}
@@ -365,7 +373,7 @@ func TestReadersNeverGoBack(t *testing.T) {
 	for range 4 {
 		readers.Go(func() {
 			for seen := -1; seen < last; {
-				b, err := v.Get(t.Context(), "board-task", "a", ann, seen%2 == 0)
+				b, err := v.Get(t.Context(), ebb.Query{Type: "board-task", User: ann, Fresh: seen%2 == 0}, "a", -1)
 				if err != nil {
 					t.Error(err)
 					return

@@ -28,6 +28,8 @@ type devCmd struct {
 	GripKey     secret   `placeholder:"file:PATH" help:"Key to share with an edge outside, not that of the data directory."`
 	PublishKey  secret   `placeholder:"file:PATH" help:"Key that publishers must have, not that of the data directory."`
 
+	accessFlags
+
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
 
@@ -123,12 +125,12 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 
 // add puts every box into the process, made as their own subcommands make them.
 func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
-	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, kafkaFlags: brokers}
+	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, accessFlags: d.accessFlags, kafkaFlags: brokers}
 	api, err := gateway.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, keys.Tokens)
 	if err != nil {
 		return err
 	}
-	p.handler("gateway", on.front, dev.New(dev.Config{
+	p.gateway(on.front, api, dev.New(dev.Config{
 		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
 	}))
 

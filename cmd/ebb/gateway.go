@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/serve"
 	"github.com/ebb-events/ebb/kafka"
 	"github.com/ebb-events/ebb/view"
 )
@@ -23,11 +26,24 @@ type gatewayCmd struct {
 	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key that the edge signs with; of several, any will do."`
 	GripIss   string   `placeholder:"NAME" help:"Name that the edge signs with; any if not given."`
 	Origins   []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
-	ACLTypes  []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	accessFlags
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
+}
+
+// accessFlags say what clients may do.
+type accessFlags struct {
+	ACLTypes      []string            `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
+	Roles         map[string][]string `placeholder:"RULE;..." help:"Rules APP-TYPE.COMMAND=ROLE,...: who sends a command needs one of the roles. get is reading, the role * everybody."`
+	DenyByDefault bool                `help:"Refuse commands and reading that --roles does not mention."`
+}
+
+// gateway serves a gateway, maybe with more around it. At the end those who
+// wait for a reply are answered first.
+func (p *process) gateway(ln net.Listener, box *gateway.Gateway, h http.Handler) {
+	p.server("gateway", ln, serve.Server{Handler: h, Drain: box.Drain})
 }
 
 // Run is ebb gateway.
@@ -55,7 +71,7 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	p.handler("gateway", ln, box)
+	p.gateway(ln, box, box)
 	return p.run(ctx, "ready http://"+ln.Addr().String())
 }
 
@@ -68,22 +84,27 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		return nil, err
 	}
 	box, err := gateway.New(gateway.Config{
-		Sender:     client.Sender(),
-		Reader:     states,
-		EdgeURL:    g.EdgeURL,
-		TicketKeys: tickets,
-		GripKeys:   grips,
-		GripIssuer: g.GripIss,
-		Tokens:     gateway.Tokens{Key: tokens, JWKS: g.JWKS, Issuer: g.Issuer, Audience: g.Audience},
-		Origins:    g.Origins,
-		FirstUse:   g.FirstUse,
-		ACLTypes:   g.ACLTypes,
-		Log:        log,
-		Metrics:    gatewayMetrics(p.admin.Metrics),
+		Sender:        client.Sender(),
+		Reader:        states,
+		Tail:          client.Tail(),
+		Answers:       client.Answers(),
+		EdgeURL:       g.EdgeURL,
+		TicketKeys:    tickets,
+		GripKeys:      grips,
+		GripIssuer:    g.GripIss,
+		Tokens:        gateway.Tokens{Key: tokens, JWKS: g.JWKS, Issuer: g.Issuer, Audience: g.Audience},
+		Origins:       g.Origins,
+		FirstUse:      g.FirstUse,
+		ACLTypes:      g.ACLTypes,
+		Roles:         g.Roles,
+		DenyByDefault: g.DenyByDefault,
+		Log:           log,
+		Metrics:       gatewayMetrics(p.admin.Metrics),
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.worker("view", states.Run)
+	p.worker("replies", box.Run)
 	return box, nil
 }

@@ -179,7 +179,11 @@ func TestBadInputIsRefusedAndNotOnKafka(t *testing.T) {
 		{"another _command than the method", "PUT", task, create, nil, 400, `_command must be "put"`},
 		{"an unknown reserved field", "POST", task, `{"_command": "create", "_admin": true}`, nil, 400, `"_admin" is a reserved name`},
 		{"an _acl", "POST", task, `{"_command": "create", "_acl": {}}`, nil, 400, "_acl cannot be set"},
-		{"a method that is none", "PATCH", task, create, nil, 405, "no such method"},
+		{"a patch that is none", "PATCH", task, create, nil, 400, "A PATCH is a JSON Patch"},
+		{"a patch of who may read", "PATCH", task, `[{"op": "remove", "path": "/_acl"}]`, nil, 400, `is reserved: "_acl"`},
+		{"a patch of everything", "PATCH", task, `[{"op": "replace", "path": "", "value": {}}]`, nil, 400, "is the whole document"},
+		{"a parameter that there is not", "GET", task + "?colum=todo", "", nil, 400, `no parameter "colum"`},
+		{"a method that is none", "PROPFIND", task, create, nil, 405, "no such method"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

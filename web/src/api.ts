@@ -39,6 +39,18 @@ export class Api {
     return response
   }
 
+  /** list reads a list from page to page. */
+  async list<T>(path: string, query: string): Promise<T[]> {
+    const items: T[] = []
+    for (let next: string | undefined = query; next !== undefined; ) {
+      const response = await this.request('GET', path + next)
+      const page = (await response.json()) as { items: T[]; next?: string }
+      items.push(...page.items)
+      next = page.next?.replace(/^[^?]*/, '') // a proxy may have another path for it
+    }
+    return items
+  }
+
   /** ticket returns the URL at which a stream from a cursor on is held. */
   async ticket(cursor: string, signal: AbortSignal): Promise<string> {
     const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : ''

@@ -111,10 +111,9 @@ export class Client {
     return (await response.json()) as S
   }
 
-  /** list reads all of `<app>/<type>` that the user may see. */
+  /** list reads all of `<app>/<type>` that the user may see, page by page. */
   async list<S extends State>(path: string, { fresh = false } = {}): Promise<S[]> {
-    const response = await this.#api.request('GET', resource(path, 2) + (fresh ? '?fresh' : ''))
-    return ((await response.json()) as { items: S[] }).items
+    return this.#api.list<S>(resource(path, 2), fresh ? '?fresh' : '')
   }
 
   #hear(event: StreamEvent): void {

@@ -29,6 +29,38 @@ test('the snapshot is asked for after hello, and fresh', async () => {
   expect(tasks.loaded).toBe(true)
 })
 
+test('the snapshot is all pages, and what is heard meanwhile', async () => {
+  const pages: Record<string, object> = {
+    '?fresh': { items: [state('1', 0, 'Tea')], next: '/api/board/task?after=1&fresh=' },
+    '?after=1&fresh=': { items: [state('3', 0, 'Milk')], next: '/elsewhere/api/board/task?after=3&fresh=&%2Fa=%3F' },
+    '?after=3&fresh=&%2Fa=%3F': { items: [state('4', 0, 'Sugar')] },
+  }
+  it.gateway.answer = ({ method, url }) => {
+    if (method !== 'GET') return undefined
+    if (url.search.startsWith('?after=3')) say(state('0', 0, 'too late for its page'))
+    return json(pages[url.search])
+  }
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  expect(it.gateway.lists.map(({ url }) => url.href)).toEqual(
+    Object.keys(pages).map((query) => `https://app.test/api/board/task${query}`),
+  )
+  expect(titles(tasks).sort()).toEqual(['Milk', 'Sugar', 'Tea', 'too late for its page'])
+})
+
+test('a page that cannot be had begins the snapshot again', async () => {
+  it.gateway.answer = ({ method, url }) => {
+    if (method !== 'GET') return undefined
+    if (url.searchParams.has('after')) return it.gateway.lists.length < 4 ? refusal(503) : json({ items: [state('2', 0, 'Milk')] })
+    return json({ items: [state('1', 0, 'Tea')], next: '/api/board/task?after=1' })
+  }
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  expect(tasks.loaded).toBe(false)
+  await after(60_000)
+  expect(titles(tasks)).toEqual(['Tea', 'Milk'])
+})
+
 test('replies change it by _seq: lower or equal is old news', async () => {
   snapshot(state('1', 3, 'Tea'))
   const tasks = new Collection(await it.attach(), 'board/task')

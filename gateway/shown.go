@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/ebb-events/ebb"
+)
+
+// shown returns what a reply's recipient sees of it, as on the stream: all of it
+// but the claims of senders, and tokens, wherever they are.
+func shown(m ebb.Message) json.RawMessage {
+	delete(m, ebb.FieldJWT)
+	b := m.JSON()
+	suspect := false
+	for _, sign := range []string{ebb.FieldJWT, "eyJ", `\u`} { // the last may spell the others
+		suspect = suspect || bytes.Contains(b, []byte(sign))
+	}
+	if !suspect {
+		return b
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return json.RawMessage("{}") // it was parsed before
+	}
+	v, _ = open(v)
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return json.RawMessage("{}")
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// open returns a value without what is secret in it, and whether any of it may
+// be seen.
+func open(v any) (_ any, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, !isToken(v)
+	case []any:
+		kept := make([]any, 0, len(v))
+		for _, one := range v {
+			if one, ok := open(one); ok {
+				kept = append(kept, one)
+			}
+		}
+		return kept, true
+	case map[string]any:
+		for name, value := range v {
+			if value, ok = open(value); ok && name != ebb.FieldJWT && !isToken(name) {
+				v[name] = value
+			} else {
+				delete(v, name)
+			}
+		}
+	}
+	return v, true
+}
+
+// isToken tells whether s looks like a signed or an encrypted JWT, maybe as a
+// header has it.
+func isToken(s string) bool {
+	if len(s) > len("bearer ") && strings.EqualFold(s[:len("bearer ")], "bearer ") {
+		s = s[len("bearer "):]
+	}
+	s = strings.TrimSpace(s)
+	dots := strings.Count(s, ".")
+	return strings.HasPrefix(s, "eyJ") && (dots == 2 || dots == 4) && strings.Trim(s, tokenChars) == ""
+}
