@@ -79,7 +79,7 @@ func keySet(keys ...jose.JSONWebKey) string {
 // withIssuer returns a gateway that trusts i, by the bubble's clock.
 func withIssuer(t *testing.T, i *issuer) *world {
 	w := newWorld(t, func(c *gateway.Config) {
-		c.Tokens = gateway.Tokens{JWKS: keysURL, Transport: i}
+		c.Issuers, c.Transport = []gateway.Issuer{{JWKS: keysURL}}, i
 		c.Now = time.Now
 	})
 	w.now = time.Now()
