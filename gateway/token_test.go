@@ -70,11 +70,17 @@ func (k keyPair) public(t testing.TB) grip.Key {
 // signWith makes a token of ann's with any algorithm.
 func (w *world) signWith(alg jose.SignatureAlgorithm, key any, kid string) string {
 	w.t.Helper()
+	return w.signClaims(alg, key, kid, fmt.Sprintf(`{"sub":"ann","exp":%d}`, w.now.Add(time.Hour).Unix()))
+}
+
+// signClaims makes a token of any claims.
+func (w *world) signClaims(alg jose.SignatureAlgorithm, key any, kid, claims string) string {
+	w.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	signed, err := signer.Sign(fmt.Appendf(nil, `{"sub":"ann","exp":%d}`, w.now.Add(time.Hour).Unix()))
+	signed, err := signer.Sign([]byte(claims))
 	if err != nil {
 		w.t.Fatal(err)
 	}
