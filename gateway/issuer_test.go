@@ -238,6 +238,10 @@ func TestCookieNameIsConfigured(t *testing.T) {
 			t.Errorf("cookie %s got %d, want %d", cookie, got, want)
 		}
 	}
+	sig, _ := secret(t, "grip").Sign("ebb", w.now)
+	if a := w.ask("GET", "/api/sse-setup", "", "Grip-Sig", sig, "Cookie", "__Host-token="+w.token("ann")); a.Code != 403 {
+		t.Errorf("got %d for a cookie in place of a ticket", a.Code)
+	}
 	cfg := w.cfg
 	cfg.Cookie = "a b"
 	if _, err := gateway.New(cfg); err == nil {
