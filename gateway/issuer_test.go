@@ -145,11 +145,13 @@ func TestWrongIssuersAreNamed(t *testing.T) {
 		`issuer "a": Namespace is "abcdefghijklmnopq"`:                                          {{Name: "a", Namespace: "abcdefghijklmnopq", Key: key}},
 		`issuer "a": want one of Key, KeySet and JWKS`:                                          {{Name: "a", KeySet: []byte("{}"), JWKS: keysURL}},
 		`issuer "a": KeySet: no key in it that can be used`:                                     {{Name: "a", KeySet: []byte("{}")}},
-		`issuer "a": Algorithms has "HS512", its keys can be for [HS256]`:                       {{Name: "a", Key: key, Algorithms: []string{"HS512"}}},
-		`issuer "a": Algorithms has "none"`:                                                     {{Name: "a", JWKS: keysURL, Algorithms: []string{"ES256", "none"}}},
-		`issuer "a": Algorithms has "HS256"`:                                                    {{Name: "a", JWKS: keysURL, Algorithms: []string{"HS256"}}},
-		`issuer "a": an audience is empty`:                                                      {{Name: "a", Key: key, Audiences: []string{""}}},
-		`issuer "a": MaxLife cannot be negative`:                                                {{Name: "a", Key: key, MaxLife: -1}},
+		`issuer "b": KeySet: no key in it that can be used`: {{Name: "a", Namespace: "a", Key: key}, {Name: "b", Namespace: "b",
+			KeySet: []byte(keySet(jose.JSONWebKey{Key: secretBytes("published"), KeyID: "k"}))}},
+		`issuer "a": Algorithms has "HS512", its keys can be for [HS256]`: {{Name: "a", Key: key, Algorithms: []string{"HS512"}}},
+		`issuer "a": Algorithms has "none"`:                               {{Name: "a", JWKS: keysURL, Algorithms: []string{"ES256", "none"}}},
+		`issuer "a": Algorithms has "HS256"`:                              {{Name: "a", JWKS: keysURL, Algorithms: []string{"HS256"}}},
+		`issuer "a": an audience is empty`:                                {{Name: "a", Key: key, Audiences: []string{""}}},
+		`issuer "a": MaxLife cannot be negative`:                          {{Name: "a", Key: key, MaxLife: -1}},
 	} {
 		cfg := good
 		cfg.Issuers = issuers
@@ -195,6 +197,28 @@ func TestAlgorithmsCanBeChosen(t *testing.T) {
 			if got := w.accepts(token); got != want {
 				t.Errorf("%v %v: %s accepted is %v, want %v", tt.issuer.Key, tt.issuer.Algorithms, alg, got, want)
 			}
+		}
+	}
+}
+
+// TestAlgorithmsAreTheIssuersOwn: what one may use is nothing to another.
+func TestAlgorithmsAreTheIssuersOwn(t *testing.T) {
+	pair := keyPairs(t)[0]
+	set := []byte(keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "k"}))
+	w := newWorld(t, func(c *gateway.Config) {
+		c.Issuers = []gateway.Issuer{
+			{Name: issuerA, Namespace: "a", KeySet: set, Algorithms: []string{"PS256"}},
+			{Name: issuerB, Namespace: "b", KeySet: set, Algorithms: []string{"RS256"}},
+		}
+	})
+	for _, tt := range []struct {
+		iss  string
+		alg  jose.SignatureAlgorithm
+		want bool
+	}{{issuerA, jose.PS256, true}, {issuerA, jose.RS256, false}, {issuerB, jose.PS256, false}, {issuerB, jose.RS256, true}} {
+		token := w.signClaims(tt.alg, pair.private, "k", fmt.Sprintf(`{"sub":"ann","iss":%q,"exp":%d}`, tt.iss, w.now.Add(time.Hour).Unix()))
+		if got := w.accepts(token); got != tt.want {
+			t.Errorf("%s with %s: accepted is %v, want %v", tt.iss, tt.alg, got, tt.want)
 		}
 	}
 }
