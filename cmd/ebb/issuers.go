@@ -17,10 +17,10 @@ import (
 // tokenFlags say whose access tokens are good: one issuer's, or those of a
 // file.
 type tokenFlags struct {
-	JWKS         string        `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's keys, or file:PATH of them."`
+	JWKS         string        `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's keys, or file:PATH of them. This, or one of the next two, or the URL of an OpenID provider as --issuer is required."`
 	JWTKey       secret        `name:"jwt-key" group:"Access tokens:" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks them."`
 	Issuers      string        `group:"Access tokens:" xor:"token" required:"" placeholder:"FILE" help:"Several issuers, in YAML or JSON; docs/operating.md shows one."`
-	Issuer       string        `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have. The URL of an OpenID provider is enough, without --jwks."`
+	Issuer       string        `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have. That of an OpenID provider is its URL, and tells where its keys are."`
 	Audience     []string      `group:"Access tokens:" placeholder:"NAME" help:"The aud they must have, one of these."`
 	Algorithms   []string      `group:"Access tokens:" placeholder:"NAME" help:"What they may be signed with, as ES256; what the issuer's keys are for if not given."`
 	MaxTokenLife time.Duration `group:"Access tokens:" placeholder:"TIME" help:"How long one may still be good at most; any time if not given."`
