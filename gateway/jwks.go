@@ -36,6 +36,7 @@ type keySet struct {
 	good     time.Time     // when keys was fetched
 	tried    time.Time     // when that was last begun
 	asked    time.Time     // when a kid that was not there last made it begin
+	away     bool          // the last one failed
 	fetching chan struct{} // closed at the end of the fetch that goes on
 }
 
@@ -55,7 +56,7 @@ func (s *keySet) find(ctx context.Context, kid string) (verifier, error) {
 			if err := s.wait(ctx); err != nil {
 				return verifier{}, err
 			}
-		case s.failed() && now.Sub(s.tried) < keysRefetch:
+		case s.away && now.Sub(s.tried) < keysRefetch:
 			return verifier{}, errNoKeys
 		case !known && now.Sub(s.asked) < keysRefetch:
 			return verifier{}, errUnknownKey
@@ -68,9 +69,6 @@ func (s *keySet) find(ctx context.Context, kid string) (verifier, error) {
 		}
 	}
 }
-
-// failed tells whether the last fetch did.
-func (s *keySet) failed() bool { return !s.good.Equal(s.tried) }
 
 // keep keeps the keys fresh until ctx ends, so that no request waits for them.
 func (s *keySet) keep(ctx context.Context) {
@@ -94,7 +92,7 @@ func (s *keySet) renew(ctx context.Context) time.Duration {
 	} else if s.wait(ctx) != nil {
 		return 0
 	}
-	if s.failed() {
+	if s.away {
 		return keysRefetch
 	}
 	return keysFresh - time.Minute
@@ -128,11 +126,17 @@ func (s *keySet) refresh(ctx context.Context) {
 		defer cancel()
 		return s.source.fetch(ctx, s.client)
 	}()
-	if err != nil {
+	was := s.away
+	s.away = err != nil
+	switch {
+	case err == nil && was:
+		s.log.Info("issuer's keys fetched again", "host", s.source.host())
+	case err != nil && !was:
 		s.log.Warn("issuer's keys not fetched", "host", s.source.host(), "cause", err)
-		return
 	}
-	s.keys, s.good = keys, s.tried
+	if err == nil {
+		s.keys, s.good = keys, s.tried
+	}
 }
 
 // keysClient fetches keys and follows no redirect.

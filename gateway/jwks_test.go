@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -327,6 +329,35 @@ func TestKeysAreFreshBeforeTheyAreNeeded(t *testing.T) {
 		}
 		if n := i.times(); n < 7 || n > 9 {
 			t.Errorf("asked %d times in an hour, want about 8", n)
+		}
+	})
+}
+
+// TestAwayIssuerIsToldOnce, and once that it is back.
+func TestAwayIssuerIsToldOnce(t *testing.T) {
+	pair := keyPairs(t)[1]
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		i := &issuer{err: errors.New("no route")}
+		w := newWorld(t, func(c *gateway.Config) {
+			c.Issuers, c.Transport, c.Now = []gateway.Issuer{{JWKS: keysURL, Audiences: []string{"ebb"}}}, i, time.Now
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer stop()
+		time.AfterFunc(5*time.Minute, func() {
+			i.change(func(i *issuer) {
+				i.err, i.body = nil, keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "a"})
+			})
+		})
+		if err := w.gw.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "not fetched") || !strings.Contains(got, "fetched again") {
+			t.Errorf("logged %s", got)
+		}
+		if n := i.times(); n < 25 || n > 35 {
+			t.Errorf("asked %d times, want every ten seconds while it was away", n)
 		}
 	})
 }
