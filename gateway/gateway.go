@@ -118,7 +118,7 @@ func (g *Gateway) limits() error {
 		c.Cookie = "access_token"
 	}
 	if (&http.Cookie{Name: c.Cookie}).Valid() != nil {
-		return fmt.Errorf("Cookie is %q, which is no cookie's name", c.Cookie)
+		return fmt.Errorf("the name of the Cookie is %q, which none can have", c.Cookie)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -90,7 +90,7 @@ func (i Issuer) check() error {
 	case given > 1:
 		return errors.New("want one of Key, KeySet and JWKS")
 	case i.Namespace != "" && !validNamespace(i.Namespace):
-		return fmt.Errorf("Namespace is %q, want 1 to 16 of a-z and 0-9", i.Namespace)
+		return fmt.Errorf("its Namespace is %q, want 1 to 16 of a-z and 0-9", i.Namespace)
 	case slices.Contains(i.Audiences, ""):
 		return errors.New("an audience is empty")
 	case i.MaxLife < 0:
@@ -136,7 +136,7 @@ func (t *trusted) narrow() error {
 	for _, name := range t.Algorithms {
 		alg := jose.SignatureAlgorithm(name)
 		if !slices.Contains(good, alg) {
-			return fmt.Errorf("Algorithms has %.20q, its keys can be for %v", name, good)
+			return fmt.Errorf("its Algorithms have %.20q, its keys can be for %v", name, good)
 		}
 		t.algs = append(t.algs, alg)
 	}
