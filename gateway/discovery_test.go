@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -77,6 +79,44 @@ func TestOneSourceIsFetchedOnce(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked %d times, want once", asked)
 	}
+}
+
+// TestSilentIssuerDelaysNobodyElse: users of another one do not wait for it.
+func TestSilentIssuerDelaysNobodyElse(t *testing.T) {
+	pair := keyPairs(t)[1]
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *gateway.Config) {
+			c.Issuers = []gateway.Issuer{
+				{Name: issuerA, Namespace: "a", JWKS: issuerA + "/keys"},
+				{Name: issuerB, Namespace: "b", JWKS: issuerB + "/keys"},
+			}
+			c.Transport = answers(func(from string) string {
+				if from == issuerA+"/keys" {
+					time.Sleep(4 * time.Second)
+				}
+				return keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "k"})
+			})
+			c.Now = time.Now
+		})
+		took := func(iss string) time.Duration {
+			began := time.Now()
+			if got := w.opens(w.signClaims(jose.ES256, pair.private, "k", fmt.Sprintf(`{"sub":"ann","iss":%q,"exp":%d}`, iss, time.Now().Add(time.Hour).Unix()))); got != 200 {
+				t.Errorf("%s: got %d", iss, got)
+			}
+			return time.Since(began)
+		}
+		var slow sync.WaitGroup
+		slow.Go(func() {
+			if d := took(issuerA); d != 4*time.Second {
+				t.Errorf("the silent issuer's user waited %v", d)
+			}
+		})
+		synctest.Wait()
+		if d := took(issuerB); d != 0 {
+			t.Errorf("another issuer's user waited %v", d)
+		}
+		slow.Wait()
+	})
 }
 
 // TestDiscovery: the document must be the issuer's own, and say where its keys

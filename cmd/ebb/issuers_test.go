@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -23,6 +25,7 @@ import (
 	"github.com/ebb-events/ebb/internal/broker"
 )
 
+// issuersFile is completed by the URL of an OpenID provider.
 const issuersFile = `
 - issuer: https://staff.test
   namespace: staff
@@ -31,13 +34,38 @@ const issuersFile = `
   namespace: partner
   audience: board
   jwt-key: file:partner.hex
+- issuer: %s
+  namespace: shop
+  audience: [board, shop]
 `
 
-// system is every part as a process of its own, for the users of two issuers.
+// system is every part as a process of its own, for the users of three issuers.
 type system struct {
 	t       *testing.T
 	gateway *program
 	broker  string
+	shop    *httptest.Server
+	shopKey ed25519.PrivateKey
+}
+
+// openShop serves what an OpenID provider does, as far as it is asked here.
+func (s *system) openShop() {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.shopKey = private
+	s.shop = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/.well-known/openid-configuration":
+			fmt.Fprintf(w, `{"issuer": %q, "jwks_uri": %q}`, s.shop.URL, s.shop.URL+"/keys")
+		case "/keys":
+			fmt.Fprintf(w, `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": %q}]}`, base64.RawURLEncoding.EncodeToString(public))
+		default:
+			s.t.Errorf("the provider was asked for %s", r.URL)
+		}
+	}))
+	s.t.Cleanup(s.shop.Close)
 }
 
 func startSystem(t *testing.T) system {
@@ -47,8 +75,10 @@ func startSystem(t *testing.T) system {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
+	s := system{t: t, broker: b.Addr()}
+	s.openShop()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"issuers.yaml": issuersFile, "staff.hex": hex.EncodeToString(secretOf("staff")), "partner.hex": hex.EncodeToString(secretOf("partner"))} {
+	for name, text := range map[string]string{"issuers.yaml": fmt.Sprintf(issuersFile, s.shop.URL), "staff.hex": hex.EncodeToString(secretOf("staff")), "partner.hex": hex.EncodeToString(secretOf("partner"))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -69,10 +99,10 @@ func startSystem(t *testing.T) system {
 	origin := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }})
 	t.Cleanup(origin.Close)
 	edge := run("edge", "--origin", origin.URL)
-	gateway := run("gateway", "--issuers", "issuers.yaml", "--edge-url", edge.base())
-	to = mustParse(gateway.base())
+	s.gateway = run("gateway", "--issuers", "issuers.yaml", "--edge-url", edge.base())
+	to = mustParse(s.gateway.base())
 	run("connector", "--issuers", "issuers.yaml")
-	return system{t, gateway, b.Addr()}
+	return s
 }
 
 func secretOf(issuer string) []byte {
@@ -83,11 +113,20 @@ func secretOf(issuer string) []byte {
 // ann is the user whom that issuer calls so, with an open stream.
 func (s system) ann(issuer, more string) user {
 	s.t.Helper()
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"at+jwt"}`)) + "." + base64.RawURLEncoding.EncodeToString(
-		fmt.Appendf(nil, `{"sub":"ann","iss":"https://%s.test","aud":"board","exp":%d%s}`, issuer, time.Now().Add(time.Hour).Unix(), more))
-	mac := hmac.New(sha256.New, secretOf(issuer))
-	mac.Write([]byte(text))
-	u := user{program: s.gateway, t: s.t, token: text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))}
+	iss, alg := "https://"+issuer+".test", "HS256"
+	sign := func(text string) []byte {
+		mac := hmac.New(sha256.New, secretOf(issuer))
+		mac.Write([]byte(text))
+		return mac.Sum(nil)
+	}
+	if issuer == "shop" {
+		iss, alg = s.shop.URL, "EdDSA"
+		sign = func(text string) []byte { return ed25519.Sign(s.shopKey, []byte(text)) }
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode(fmt.Appendf(nil, `{"alg":%q,"kid":"k","typ":"at+jwt"}`, alg)) + "." +
+		encode(fmt.Appendf(nil, `{"sub":"ann","iss":%q,"aud":"board","exp":%d%s}`, iss, time.Now().Add(time.Hour).Unix(), more))
+	u := user{program: s.gateway, t: s.t, token: text + "." + encode(sign(text))}
 	var err error
 	if u.stream, err = s.gateway.stream(s.t.Context(), u.token); err != nil {
 		s.t.Fatal(err)
@@ -120,10 +159,10 @@ func (u user) next() (reply map[string]any) {
 	}
 }
 
-// TestTwoIssuersHaveNoUserInCommon: ann of one cannot read, change, hear, or
+// TestIssuersHaveNoUserInCommon: ann of one cannot read, change, hear, or
 // repeat what is ann's of the other, unless it is shared with her, by any part
 // of the system.
-func TestTwoIssuersHaveNoUserInCommon(t *testing.T) {
+func TestIssuersHaveNoUserInCommon(t *testing.T) {
 	s := startSystem(t)
 	staff, partner := s.ann("staff", ""), s.ann("partner", `,"roles":["staff:ann","ann"]`)
 
@@ -158,6 +197,10 @@ func TestTwoIssuersHaveNoUserInCommon(t *testing.T) {
 	}
 	if status, _ := partner.asks(task); status != 200 {
 		t.Errorf("reading what is shared got %d, want 200", status)
+	}
+	// An issuer that is known by its URL alone.
+	if status, _ := s.ann("shop", "").asks(task); status != 404 {
+		t.Errorf("reading what is shared with others got %d, want 404", status)
 	}
 	s.repliesOfNobody(staff)
 }
