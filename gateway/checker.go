@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -107,4 +109,18 @@ func (c *checker) issuer(payload []byte) (*trusted, error) {
 		}
 	}
 	return nil, errors.New("of no issuer that is known")
+}
+
+// KeepKeys keeps the issuers' keys fresh until ctx ends. Without it they are
+// fetched by the requests that need them.
+func (g *Gateway) KeepKeys(ctx context.Context) error {
+	var all sync.WaitGroup
+	if g.tokens != nil {
+		for _, set := range g.tokens.sets {
+			all.Go(func() { set.keep(ctx) })
+		}
+	}
+	all.Wait()
+	<-ctx.Done()
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -57,11 +58,31 @@ func discover(ctx context.Context, client *http.Client, issuer string) (jwks str
 	if doc.Issuer != issuer {
 		return "", fmt.Errorf("it is of issuer %.200q, want exactly %q", doc.Issuer, issuer)
 	}
-	u, err := webURL(doc.JWKS)
-	if err != nil || u.Scheme == "http" && strings.HasPrefix(issuer, "https:") {
-		return "", errors.New("its jwks_uri is no URL as safe as the issuer's own")
+	if err := asSafe(doc.JWKS, issuer); err != nil {
+		return "", fmt.Errorf("its jwks_uri is refused: %w", err)
 	}
 	return doc.JWKS, nil
+}
+
+// asSafe tells whether a URL out of a document may be fetched like that of the
+// document: not with less security, nor from an address that nobody has
+// configured.
+func asSafe(jwks, issuer string) error {
+	u, err := webURL(jwks)
+	if err != nil {
+		return err
+	}
+	own, err := webURL(issuer)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "http" && own.Scheme == "https" {
+		return errors.New("it is not encrypted")
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil && u.Hostname() != own.Hostname() {
+		return errors.New("it has the address of another host in place of a name")
+	}
+	return nil
 }
 
 // get fetches a document of bounded size.

@@ -129,17 +129,20 @@ func TestDiscovery(t *testing.T) {
 		document string
 		want     int
 	}{
-		"good":              {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://keys.test/k"}`, 200},
-		"another issuer":    {`{"issuer":"https://login.test/other/","jwks_uri":"https://keys.test/k"}`, 503},
-		"without its slash": {`{"issuer":"https://login.test/tenant","jwks_uri":"https://keys.test/k"}`, 503},
-		"no issuer":         {`{"jwks_uri":"https://keys.test/k"}`, 503},
-		"no keys":           {`{"issuer":"https://login.test/tenant/"}`, 503},
-		"keys in the open":  {`{"issuer":"https://login.test/tenant/","jwks_uri":"http://keys.test/k"}`, 503},
-		"keys in a file":    {`{"issuer":"https://login.test/tenant/","jwks_uri":"file:///etc/passwd"}`, 503},
-		"keys nowhere":      {`{"issuer":"https://login.test/tenant/","jwks_uri":"/k"}`, 503},
-		"HTML":              {`<html>`, 503},
-		"a list":            {`[]`, 503},
-		"huge":              {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://keys.test/k","x":"` + strings.Repeat("x", 1<<20) + `"}`, 503},
+		"good":               {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://keys.test/k"}`, 200},
+		"another issuer":     {`{"issuer":"https://login.test/other/","jwks_uri":"https://keys.test/k"}`, 503},
+		"without its slash":  {`{"issuer":"https://login.test/tenant","jwks_uri":"https://keys.test/k"}`, 503},
+		"no issuer":          {`{"jwks_uri":"https://keys.test/k"}`, 503},
+		"no keys":            {`{"issuer":"https://login.test/tenant/"}`, 503},
+		"keys in the open":   {`{"issuer":"https://login.test/tenant/","jwks_uri":"http://keys.test/k"}`, 503},
+		"keys in a file":     {`{"issuer":"https://login.test/tenant/","jwks_uri":"file:///etc/passwd"}`, 503},
+		"keys at an address": {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://169.254.169.254/latest"}`, 503},
+		"keys at IPv6":       {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://[fe80::1]/k"}`, 503},
+		"keys with a zone":   {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://[fe80::1%25lo]/k"}`, 503},
+		"keys nowhere":       {`{"issuer":"https://login.test/tenant/","jwks_uri":"/k"}`, 503},
+		"HTML":               {`<html>`, 503},
+		"a list":             {`[]`, 503},
+		"huge":               {`{"issuer":"https://login.test/tenant/","jwks_uri":"https://keys.test/k","x":"` + strings.Repeat("x", 1<<20) + `"}`, 503},
 	} {
 		var asked []string
 		w := newWorld(t, func(c *gateway.Config) {

@@ -7,14 +7,12 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -81,20 +79,6 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g.routes = g.newRoutes()
 	return g, nil
-}
-
-// Run keeps the issuers' keys fresh until ctx ends. Without it they are
-// fetched by the requests that need them.
-func (g *Gateway) Run(ctx context.Context) error {
-	var all sync.WaitGroup
-	if g.tokens != nil {
-		for _, set := range g.tokens.sets {
-			all.Go(func() { set.keep(ctx) })
-		}
-	}
-	all.Wait()
-	<-ctx.Done()
-	return nil
 }
 
 func (g *Gateway) limits() error {

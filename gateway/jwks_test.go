@@ -295,7 +295,7 @@ func TestJWKSUrlNeverFromToken(t *testing.T) {
 	})
 }
 
-// TestKeysAreFreshBeforeTheyAreNeeded: with Run no request waits for them, and
+// TestKeysAreFreshBeforeTheyAreNeeded: with KeepKeys no request waits for them, and
 // an issuer that is away at the start harms nobody.
 func TestKeysAreFreshBeforeTheyAreNeeded(t *testing.T) {
 	pair := keyPairs(t)[1]
@@ -304,11 +304,11 @@ func TestKeysAreFreshBeforeTheyAreNeeded(t *testing.T) {
 		w := withIssuer(t, i)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- w.gw.Run(ctx) }()
+		go func() { done <- w.gw.KeepKeys(ctx) }()
 		defer func() {
 			stop()
 			if err := <-done; err != nil {
-				t.Errorf("Run: %v", err)
+				t.Errorf("KeepKeys: %v", err)
 			}
 		}()
 		time.Sleep(5 * time.Second)
@@ -350,7 +350,7 @@ func TestAwayIssuerIsToldOnce(t *testing.T) {
 				i.err, i.body = nil, keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "a"})
 			})
 		})
-		if err := w.gw.Run(ctx); err != nil {
+		if err := w.gw.KeepKeys(ctx); err != nil {
 			t.Error(err)
 		}
 		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "not fetched") || !strings.Contains(got, "fetched again") {

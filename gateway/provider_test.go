@@ -204,7 +204,7 @@ func TestRotateJWTUnderLoad(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	all.Go(func() { _ = w.gw.Run(ctx) })
+	all.Go(func() { _ = w.gw.KeepKeys(ctx) })
 
 	oldest, err := p.token("urn:ebb")
 	if err != nil {

@@ -83,6 +83,6 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		return nil, err
 	}
 	p.worker("view", states.Run)
-	p.worker("issuers", box.Run)
+	p.worker("issuers", box.KeepKeys)
 	return box, nil
 }
