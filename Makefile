@@ -15,7 +15,7 @@ test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
-deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done  ## install what the tests need
+deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
 	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
@@ -31,6 +31,11 @@ web/node_modules/.done: web/package-lock.json
 testdata/grip/node_modules/.done: testdata/grip/package-lock.json
 	@. ./testdata/deps.sh && need_node
 	cd testdata/grip && npm ci --no-audit --no-fund
+	@touch $@
+
+testdata/oidc/node_modules/.done: testdata/oidc/package-lock.json
+	@. ./testdata/deps.sh && need_node
+	cd testdata/oidc && npm ci --no-audit --no-fund
 	@touch $@
 
 lint:            ## formatting, vet, staticcheck
@@ -78,4 +83,4 @@ vuln:            ## known holes in what we depend on
 	$(GO) run $(word 2,$(VERSIONS)) ./...
 
 clean:           ## what was built or fetched
-	rm -rf ebb $(CACHE) web/node_modules testdata/grip/node_modules web/dist web/e2e/out
+	rm -rf ebb $(CACHE) web/node_modules testdata/grip/node_modules testdata/oidc/node_modules web/dist web/e2e/out

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Username is what a token calls its subject, byte for byte.
+// Username is what a token calls its subject, byte for byte. Of several
+// issuers each has a namespace, which comes first: staff:ann.
 type Username = string
 
 // User is who sends a command or reads: the claims that decide.

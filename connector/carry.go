@@ -75,7 +75,7 @@ func (c *Connector) add(l *load, record ebb.Record) (reason string) {
 	if reason != "" {
 		return reason
 	}
-	recipients, reason := r.recipients(c.excluded)
+	recipients, reason := r.recipients(c.cfg.Issuers, c.excluded)
 	if reason != "" || len(recipients) == 0 {
 		return reason
 	}

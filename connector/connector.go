@@ -29,6 +29,11 @@ type Config struct {
 	NameField string         // the field of a reply that names its event instead; none if empty
 	Exclude   []ebb.Username // users who hear nothing
 
+	// Issuers are those whose users replies may be for, where there are
+	// several: their iss, and the namespace of their users' names. Replies for
+	// others are put aside. If it is empty, names are taken as they are.
+	Issuers map[string]string
+
 	Log     *slog.Logger // silent if nil
 	Metrics Metrics
 }
@@ -69,6 +74,9 @@ func New(cfg Config) (*Connector, error) {
 	}
 	if cfg.EventName != "" && !validName(cfg.EventName) {
 		return nil, fmt.Errorf("connector: EventName is %q, want at most 64 of A-Za-z0-9._:- and no ebb. before them", cfg.EventName)
+	}
+	if err := issuers(cfg.Issuers).check(); err != nil {
+		return nil, fmt.Errorf("connector: %w", err)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -21,14 +21,17 @@ const (
 	tooDeep      = "too-deep"      // nested deeper than any reader takes
 	noRecipient  = "no-recipient"  // no _jwt, or no sub in it
 	badRecipient = "bad-recipient" // a sub that can be nobody's name
+
+	unknownIssuer = "unknown-issuer" // an iss that is none of Config.Issuers
+	foreignUser   = "foreign-user"   // a sub that is not in its iss's namespace
 )
 
 // reply is what must be known of one, and what of it may be seen.
 // Values are as they were written; nil if there are none.
 type reply struct {
-	sub, subscriptions, name []byte
-	kept                     [len(kept)][]byte
-	payload                  []byte // one line, without what is secret
+	sub, iss, subscriptions, name []byte
+	kept                          [len(kept)][]byte
+	payload                       []byte // one line, without what is secret
 }
 
 // kept are the fields that a placeholder takes along.
@@ -71,7 +74,7 @@ func (r *reply) applied() bool {
 
 // recipients returns who hears a reply, each once, in byte order. Nobody is no
 // reason to put it aside where all are excluded.
-func (r *reply) recipients(excluded map[ebb.Username]bool) (users []ebb.Username, reason string) {
+func (r *reply) recipients(from issuers, excluded map[ebb.Username]bool) (users []ebb.Username, reason string) {
 	if len(r.sub) == 0 {
 		return nil, noRecipient
 	}
@@ -79,9 +82,13 @@ func (r *reply) recipients(excluded map[ebb.Username]bool) (users []ebb.Username
 	if !ok || !validUser(sender) {
 		return nil, badRecipient
 	}
+	iss, _ := unquote(r.iss)
+	if reason := from.vouch(iss, sender); reason != "" {
+		return nil, reason
+	}
 	users = append(users, sender)
 	if r.applied() && len(r.subscriptions) > 0 {
-		users = append(users, subscribers(r.subscriptions)...)
+		users = append(users, subscribers(r.subscriptions, from)...)
 		slices.Sort(users)
 		users = slices.Compact(users)
 	}
@@ -93,7 +100,7 @@ func (r *reply) recipients(excluded map[ebb.Username]bool) (users []ebb.Username
 
 // subscribers reads _subscriptions: a list of names, or of objects with a sub.
 // What can be nobody's name is passed over.
-func subscribers(raw []byte) (users []ebb.Username) {
+func subscribers(raw []byte, of issuers) (users []ebb.Username) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
 		return nil
@@ -106,7 +113,7 @@ func subscribers(raw []byte) (users []ebb.Username) {
 			}
 			one = object["sub"]
 		}
-		if user, ok := unquote(one); ok && validUser(user) {
+		if user, ok := unquote(one); ok && validUser(user) && of.has(user) {
 			users = append(users, user)
 		}
 	}

@@ -130,7 +130,7 @@ func (s *scanner) member() verdict {
 	secret := string(key) == ebb.FieldJWT
 	top := s.depth == 1
 	if secret && top {
-		s.claims, s.sub = true, nil
+		s.claims, s.sub, s.iss = true, nil, nil
 	}
 	s.space()
 	from := s.i
@@ -147,6 +147,8 @@ func (s *scanner) member() verdict {
 		s.note(key, s.in[from:s.i], v)
 	case s.claims && s.depth == 2 && string(key) == "sub":
 		s.sub = s.in[from:s.i]
+	case s.claims && s.depth == 2 && string(key) == "iss":
+		s.iss = s.in[from:s.i]
 	}
 	return v
 }

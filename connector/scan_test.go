@@ -147,7 +147,7 @@ func FuzzParse(f *testing.F) {
 		if !json.Valid(r.placeholder()) {
 			t.Fatalf("%q has placeholder %q", value, r.placeholder())
 		}
-		r.recipients(nil)
+		r.recipients(nil, nil)
 	})
 }
 

@@ -34,7 +34,8 @@ func login(keys Keys) http.Handler {
 		}
 		http.SetCookie(w, &http.Cookie{
 			Name: "access_token", Value: token, Path: "/", MaxAge: int(loginLife / time.Second),
-			HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			Secure: r.TLS != nil, // not every browser keeps such a one without TLS, on this machine either
 		})
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -91,7 +91,7 @@ func ticketed(b *testing.B, base string) (path string, origin http.Handler) {
 		EdgeURL:    base,
 		TicketKeys: []grip.Key{must(grip.SecretKey(bytes.Repeat([]byte("s"), 32)))},
 		GripKeys:   []grip.Key{key}, GripIssuer: "ebb",
-		Tokens: gateway.Tokens{Key: tokens},
+		Issuers: []gateway.Issuer{{Key: tokens}},
 	}))
 	r := must(http.NewRequest("GET", "http://api.example/api/sse", nil))
 	r.Header.Set("Authorization", "Bearer "+token(tokens))

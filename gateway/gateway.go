@@ -36,8 +36,10 @@ type Config struct {
 	GripKeys   []grip.Key // the edge signs its set-up calls with one of them; there is no set-up if none
 	GripIssuer string     // who must have signed set-up calls; anybody with the key if empty
 
-	Tokens  Tokens   // how access tokens are checked; there is only set-up if zero
-	Origins []string // pages elsewhere that may call, as scheme://host[:port]; none if empty
+	Issuers   []Issuer          // whose access tokens are good; there is only set-up if none
+	Transport http.RoundTripper // fetches their keys; net/http's if nil
+	Cookie    string            // where browsers have a token; access_token if empty
+	Origins   []string          // pages elsewhere that may call, as scheme://host[:port]; none if empty
 
 	FirstUse   time.Duration // how long a ticket alone opens a stream; 60 s if zero, and at most
 	MaxSession time.Duration // longest session, however long the token is good; 12 h if zero
@@ -85,8 +87,8 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	var err error
-	if g.tokens, err = newChecker(cfg.Tokens, g.cfg.Now, g.cfg.Log); err != nil {
-		return nil, fmt.Errorf("gateway: tokens: %w", err)
+	if g.tokens, err = newChecker(cfg.Issuers, keysClient(cfg.Transport), g.cfg.Now, g.cfg.Log); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if cfg.Answers != nil {
 		g.desk = newDesk(cfg.Answers, g.cfg.Metrics.Waited, func(err error) {
@@ -135,6 +137,12 @@ func (g *Gateway) limits() error {
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20
 	}
+	if c.Cookie == "" {
+		c.Cookie = "access_token"
+	}
+	if (&http.Cookie{Name: c.Cookie}).Valid() != nil {
+		return fmt.Errorf("the name of the Cookie is %q, which none can have", c.Cookie)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -156,7 +164,11 @@ func (g *Gateway) limits() error {
 // oneUsePerKey refuses a secret that would serve two purposes.
 func (g *Gateway) oneUsePerKey() error {
 	purpose := map[string]int{}
-	for i, keys := range [][]grip.Key{g.cfg.TicketKeys, g.cfg.GripKeys, {g.cfg.Tokens.Key}} {
+	var tokens []grip.Key
+	for _, i := range g.cfg.Issuers {
+		tokens = append(tokens, i.Key)
+	}
+	for i, keys := range [][]grip.Key{g.cfg.TicketKeys, g.cfg.GripKeys, tokens} {
 		for _, k := range keys {
 			if k.IsZero() {
 				continue

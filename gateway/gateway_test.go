@@ -92,7 +92,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"null origin":    func(c *gateway.Config) { c.Origins = []string{"null"} },
 		"origin's path":  func(c *gateway.Config) { c.Origins = []string{"https://page.test/"} },
 		"origin's case":  func(c *gateway.Config) { c.Origins = []string{"https://Page.test"} },
-		"JWKS":           func(c *gateway.Config) { c.Tokens = gateway.Tokens{JWKS: "file:///keys"} },
+		"JWKS":           func(c *gateway.Config) { c.Issuers = []gateway.Issuer{{JWKS: "file:///keys"}} },
 	} {
 		cfg := good
 		edit(&cfg)
@@ -155,7 +155,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	w := newWorld(t, logged)
-	remote := newWorld(t, logged, func(c *gateway.Config) { c.Tokens = gateway.Tokens{JWKS: keysURL, Transport: i} })
+	remote := newWorld(t, logged, func(c *gateway.Config) { c.Issuers, c.Transport = []gateway.Issuer{{JWKS: keysURL}}, i })
 
 	token := w.token("ann")
 	q := w.ticket("ann")

@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -79,7 +82,7 @@ func keySet(keys ...jose.JSONWebKey) string {
 // withIssuer returns a gateway that trusts i, by the bubble's clock.
 func withIssuer(t *testing.T, i *issuer) *world {
 	w := newWorld(t, func(c *gateway.Config) {
-		c.Tokens = gateway.Tokens{JWKS: keysURL, Transport: i}
+		c.Issuers, c.Transport = []gateway.Issuer{{JWKS: keysURL}}, i
 		c.Now = time.Now
 	})
 	w.now = time.Now()
@@ -288,6 +291,96 @@ func TestJWKSUrlNeverFromToken(t *testing.T) {
 			if u != keysURL {
 				t.Errorf("asked %s", u)
 			}
+		}
+	})
+}
+
+// TestKeysAreFreshBeforeTheyAreNeeded: with KeepKeys no request waits for them, and
+// an issuer that is away at the start harms nobody.
+func TestKeysAreFreshBeforeTheyAreNeeded(t *testing.T) {
+	pair := keyPairs(t)[1]
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{err: errors.New("no route"), delay: time.Second}
+		w := withIssuer(t, i)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.gw.KeepKeys(ctx) }()
+		defer func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Errorf("KeepKeys: %v", err)
+			}
+		}()
+		time.Sleep(5 * time.Second)
+		i.change(func(i *issuer) {
+			i.err, i.body = nil, keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "a"})
+		})
+		time.Sleep(15 * time.Second)
+		for range 60 {
+			w.now = time.Now()
+			began := time.Now()
+			if got := w.opens(w.signWith(jose.ES256, pair.private, "a")); got != 200 {
+				t.Errorf("got %d", got)
+			}
+			if took := time.Since(began); took > 0 {
+				t.Errorf("a request waited %v for keys", took)
+			}
+			time.Sleep(time.Minute)
+		}
+		if n := i.times(); n < 7 || n > 9 {
+			t.Errorf("asked %d times in an hour, want about 8", n)
+		}
+	})
+}
+
+// TestAwayIssuerIsToldOnce, and once that it is back.
+func TestAwayIssuerIsToldOnce(t *testing.T) {
+	pair := keyPairs(t)[1]
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		i := &issuer{err: errors.New("no route")}
+		w := newWorld(t, func(c *gateway.Config) {
+			c.Issuers, c.Transport, c.Now = []gateway.Issuer{{JWKS: keysURL, Audiences: []string{"ebb"}}}, i, time.Now
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer stop()
+		time.AfterFunc(5*time.Minute, func() {
+			i.change(func(i *issuer) {
+				i.err, i.body = nil, keySet(jose.JSONWebKey{Key: pair.private.Public(), KeyID: "a"})
+			})
+		})
+		if err := w.gw.KeepKeys(ctx); err != nil {
+			t.Error(err)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "not fetched") || !strings.Contains(got, "fetched again") {
+			t.Errorf("logged %s", got)
+		}
+		if n := i.times(); n < 25 || n > 35 {
+			t.Errorf("asked %d times, want every ten seconds while it was away", n)
+		}
+	})
+}
+
+// TestNewKeyIsFoundAtOnce though the keys have just been fetched, as long as no
+// unknown kid was the reason.
+func TestNewKeyIsFoundAtOnce(t *testing.T) {
+	pairs := []keyPair{keyPairs(t)[1], keyPairs(t)[1]}
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{body: keySet(jose.JSONWebKey{Key: pairs[0].private.Public(), KeyID: "a"})}
+		w := withIssuer(t, i)
+		if got := w.opens(w.signWith(jose.ES256, pairs[0].private, "a")); got != 200 {
+			t.Errorf("got %d", got)
+		}
+		time.Sleep(11 * time.Minute)
+		w.now = time.Now()
+		if got := w.opens(w.signWith(jose.ES256, pairs[0].private, "a")); got != 200 { // fetched for age
+			t.Errorf("got %d", got)
+		}
+		i.change(func(i *issuer) { i.body = keySet(jose.JSONWebKey{Key: pairs[1].private.Public(), KeyID: "b"}) })
+		time.Sleep(time.Second)
+		if got := w.opens(w.signWith(jose.ES256, pairs[1].private, "b")); got != 200 {
+			t.Errorf("got %d for a key that is new", got)
 		}
 	})
 }

@@ -4,41 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/ebb-events/ebb"
-	"github.com/ebb-events/ebb/grip"
 )
 
-// Tokens says how access tokens, which are signed JWTs, are checked: with one
-// key, or with those that an issuer publishes. Never with both.
-type Tokens struct {
-	Key       grip.Key          // checks all tokens
-	JWKS      string            // URL of the issuer's keys
-	Transport http.RoundTripper // fetches them; net/http's if nil
-
-	Issuer   string // iss that a token must have; any if empty
-	Audience string // aud that a token must have; any if empty
-}
-
 const (
-	cookieName = "access_token"
-	maxToken   = 8 << 10     // bytes
-	maxUser    = 256         // bytes
-	leeway     = time.Minute // between our clock and the issuer's
+	maxToken   = 8 << 10 // bytes
+	maxKid     = 64      // bytes
 	tokenChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 	kidChars   = tokenChars + "+/="
-	maxKid     = 64 // bytes
 )
 
 // identity is who sends a request.
@@ -51,7 +31,7 @@ type identity struct {
 
 // identify checks the access token of a request.
 func (g *Gateway) identify(r *http.Request) (identity, error) {
-	token, cookie, err := accessToken(r)
+	token, cookie, err := g.accessToken(r)
 	var who identity
 	if err == nil {
 		who, err = g.tokens.check(r.Context(), token)
@@ -67,7 +47,7 @@ func (g *Gateway) identify(r *http.Request) (identity, error) {
 }
 
 // accessToken returns the token of a request: the bearer's, else the cookie's.
-func accessToken(r *http.Request) (token string, cookie bool, err error) {
+func (g *Gateway) accessToken(r *http.Request) (token string, cookie bool, err error) {
 	if auth := r.Header.Values("Authorization"); len(auth) > 0 {
 		scheme, token, _ := strings.Cut(auth[0], " ")
 		if len(auth) > 1 || !strings.EqualFold(scheme, "Bearer") {
@@ -75,7 +55,7 @@ func accessToken(r *http.Request) (token string, cookie bool, err error) {
 		}
 		return token, false, nil
 	}
-	for _, c := range r.CookiesNamed(cookieName) {
+	for _, c := range r.CookiesNamed(g.cfg.Cookie) {
 		if token != "" && token != c.Value {
 			return "", false, errors.New("two cookies differ") // one was tossed in by a subdomain
 		}
@@ -85,42 +65,6 @@ func accessToken(r *http.Request) (token string, cookie bool, err error) {
 		return "", false, errors.New("no token")
 	}
 	return token, true, nil
-}
-
-// checker checks access tokens.
-type checker struct {
-	Tokens
-	one  verifier
-	keys *keySet // nil if there is one key
-	algs []jose.SignatureAlgorithm
-	now  func() time.Time
-}
-
-// verifier is a public key or a shared secret, and what it is good for.
-type verifier struct {
-	key  any
-	algs []jose.SignatureAlgorithm
-}
-
-func newChecker(t Tokens, now func() time.Time, log *slog.Logger) (*checker, error) {
-	c := &checker{Tokens: t, now: now}
-	switch {
-	case t.Key.IsZero() && t.JWKS == "":
-		return nil, nil
-	case !t.Key.IsZero() && t.JWKS != "":
-		return nil, errors.New("want Key or JWKS, not both")
-	case t.JWKS == "":
-		c.algs = []jose.SignatureAlgorithm{t.Key.Algorithm()}
-		c.one = verifier{t.Key.Verifier(), c.algs}
-		return c, nil
-	}
-	u, err := url.Parse(t.JWKS)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("JWKS must be a URL, http or https")
-	}
-	c.keys = newKeySet(u, t.Transport, now, log)
-	c.algs = slices.Concat(rsaAlgs, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
-	return c, nil
 }
 
 // check returns who a token belongs to. Errors say nothing about its content.
@@ -136,20 +80,23 @@ func (c *checker) check(ctx context.Context, token string) (identity, error) {
 	if err := checkHeader(header); err != nil {
 		return identity{}, err
 	}
-	v := c.one
-	if c.keys != nil {
-		if v, err = c.keys.find(ctx, header.KeyID); err != nil {
-			return identity{}, err
-		}
+	by, err := c.issuer(signed.UnsafePayloadWithoutVerification())
+	if err != nil {
+		return identity{}, err
 	}
-	if !slices.Contains(v.algs, jose.SignatureAlgorithm(header.Algorithm)) {
+	v, err := by.find(ctx, header.KeyID)
+	if err != nil {
+		return identity{}, err
+	}
+	alg := jose.SignatureAlgorithm(header.Algorithm)
+	if !slices.Contains(v.algs, alg) || !slices.Contains(by.algs, alg) {
 		return identity{}, errors.New("not an algorithm of its key")
 	}
 	payload, err := signed.Verify(v.key)
 	if err != nil {
 		return identity{}, errors.New("wrong signature")
 	}
-	return c.claims(payload)
+	return by.identity(payload, c.now())
 }
 
 func checkHeader(h jose.Header) error {
@@ -169,46 +116,4 @@ func checkHeader(h jose.Header) error {
 		return errors.New("typ is not that of an access token")
 	}
 	return nil
-}
-
-// claims judges the payload of a token whose signature is good.
-func (c *checker) claims(payload []byte) (identity, error) {
-	m, err := ebb.ParseMessage(payload)
-	if err != nil || plain(payload) != nil {
-		return identity{}, errors.New("claims are no plain JSON object")
-	}
-	for name := range m {
-		for _, known := range []string{"sub", "roles", "iss", "aud", "exp", "nbf", "iat", "jti"} {
-			if name != known && strings.EqualFold(name, known) {
-				return identity{}, errors.New("a claim in unusual case") // whoever reads it may take it for the other
-			}
-		}
-	}
-	var std jwt.Claims
-	var user ebb.User
-	if json.Unmarshal(payload, &std) != nil || json.Unmarshal(payload, &user) != nil {
-		return identity{}, errors.New("a claim of the wrong type")
-	}
-	if std.Expiry == nil {
-		return identity{}, errors.New("no exp")
-	}
-	want := jwt.Expected{Issuer: c.Issuer, Time: c.now()}
-	if c.Audience != "" {
-		want.AnyAudience = jwt.Audience{c.Audience}
-	}
-	if err := std.ValidateWithLeeway(want, leeway); err != nil {
-		return identity{}, err
-	}
-	if !validUser(user.Name) {
-		return identity{}, errors.New("sub is empty, too long, or has control characters")
-	}
-	return identity{user: user, claims: payload, ends: std.Expiry.Time()}, nil
-}
-
-// validUser tells whether a name can be a channel. U+FFFD stands for what is
-// not Unicode: different names would become the same one.
-func validUser(name string) bool {
-	return name != "" && len(name) <= maxUser && !strings.ContainsFunc(name, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsControl(r)
-	})
 }

@@ -70,11 +70,17 @@ func (k keyPair) public(t testing.TB) grip.Key {
 // signWith makes a token of ann's with any algorithm.
 func (w *world) signWith(alg jose.SignatureAlgorithm, key any, kid string) string {
 	w.t.Helper()
+	return w.signClaims(alg, key, kid, fmt.Sprintf(`{"sub":"ann","exp":%d}`, w.now.Add(time.Hour).Unix()))
+}
+
+// signClaims makes a token of any claims.
+func (w *world) signClaims(alg jose.SignatureAlgorithm, key any, kid, claims string) string {
+	w.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	signed, err := signer.Sign(fmt.Appendf(nil, `{"sub":"ann","exp":%d}`, w.now.Add(time.Hour).Unix()))
+	signed, err := signer.Sign([]byte(claims))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -112,7 +118,7 @@ func TestJWTAlgMatrix(t *testing.T) {
 	}
 	for alg, key := range trusted {
 		t.Run(string(alg), func(t *testing.T) {
-			w := newWorld(t, func(c *gateway.Config) { c.Tokens.Key = key })
+			w := newWorld(t, func(c *gateway.Config) { c.Issuers[0].Key = key })
 			tokens := map[string]string{
 				"HS256":  w.token("ann"),
 				"HS512":  w.signWith(jose.HS512, append(secretBytes("token"), secretBytes("more")...), ""),
@@ -275,7 +281,7 @@ func TestClockSkewMatrix(t *testing.T) {
 // TestTokenKindConfusion: no kind of token passes for another (S06).
 func TestTokenKindConfusion(t *testing.T) {
 	w := newWorld(t, func(c *gateway.Config) {
-		c.Tokens.Issuer, c.Tokens.Audience = "https://issuer.test", "ebb"
+		c.Issuers[0].Name, c.Issuers[0].Audiences = "https://issuer.test", []string{"ebb"}
 		c.GripIssuer = ""
 	})
 	exp := w.now.Add(time.Minute).Unix()
@@ -400,10 +406,12 @@ func TestRefuseWeakSecrets(t *testing.T) {
 	good := newWorld(t).cfg
 	for name, edit := range map[string]func(*gateway.Config){
 		"ticket and grip":   func(c *gateway.Config) { c.GripKeys = c.TicketKeys },
-		"ticket and token":  func(c *gateway.Config) { c.TicketKeys = append(slices.Clone(c.TicketKeys), c.Tokens.Key) },
-		"grip and token":    func(c *gateway.Config) { c.Tokens.Key = c.GripKeys[0] },
+		"ticket and token":  func(c *gateway.Config) { c.TicketKeys = append(slices.Clone(c.TicketKeys), c.Issuers[0].Key) },
+		"grip and token":    func(c *gateway.Config) { c.Issuers = []gateway.Issuer{{Key: c.GripKeys[0]}} },
 		"public ticket key": func(c *gateway.Config) { c.TicketKeys = []grip.Key{keyPairs(t)[1].public(t)} },
-		"two kinds":         func(c *gateway.Config) { c.Tokens.JWKS = "https://issuer.test/keys" },
+		"two kinds": func(c *gateway.Config) {
+			c.Issuers = []gateway.Issuer{{Key: c.Issuers[0].Key, JWKS: "https://issuer.test/keys"}}
+		},
 	} {
 		cfg := good
 		edit(&cfg)
@@ -411,17 +419,4 @@ func TestRefuseWeakSecrets(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-}
-
-func FuzzJWT(f *testing.F) {
-	w := newWorld(&testing.T{})
-	good := w.token("ann")
-	f.Add(good)
-	f.Add("a.b.c")
-	f.Fuzz(func(t *testing.T, token string) {
-		a := w.ask("POST", "/api/sse", "", "Authorization", "Bearer "+token)
-		if a.Code == http.StatusOK && token[:len(good)-1] != good[:len(good)-1] { // the last has spare bits
-			t.Errorf("%q was accepted", token)
-		}
-	})
 }

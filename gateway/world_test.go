@@ -49,7 +49,7 @@ func newWorld(t *testing.T, edit ...func(*gateway.Config)) *world {
 		TicketKeys: []grip.Key{secret(t, "ticket")},
 		GripKeys:   []grip.Key{secret(t, "grip")},
 		GripIssuer: "ebb",
-		Tokens:     gateway.Tokens{Key: secret(t, "token")},
+		Issuers:    []gateway.Issuer{{Key: secret(t, "token")}},
 		Origins:    []string{page},
 		Now:        func() time.Time { return w.now },
 	}

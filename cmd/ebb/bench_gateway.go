@@ -36,7 +36,7 @@ func (g *benchGatewayCmd) Run(ctx context.Context, env *environment) error {
 		EdgeURL:    g.EdgeURL,
 		TicketKeys: []grip.Key{tickets},
 		GripKeys:   []grip.Key{signs},
-		Tokens:     gateway.Tokens{Key: tokens},
+		Issuers:    []gateway.Issuer{{Key: tokens}},
 		Log:        env.log,
 	})
 	if err != nil {

@@ -12,12 +12,17 @@ type connectorCmd struct {
 	Group     string   `default:"ebb-connector" placeholder:"NAME" help:"Consumer group; connectors of one group share the work."`
 	Exclude   []string `placeholder:"USER" help:"Users who get no events."`
 	MaxEvent  int      `default:"900000" placeholder:"BYTES" help:"Longest event; a longer one is replaced by a placeholder."`
+	Issuers   string   `placeholder:"FILE" help:"The gateways' file of several issuers: replies must be to users of theirs."`
 	AdminAddr string   `default:"127.0.0.1:8085" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
 }
 
 // Run is ebb connector.
 func (c *connectorCmd) Run(ctx context.Context, env *environment) error {
+	issuers, err := namespaces(c.Issuers)
+	if err != nil {
+		return err
+	}
 	p := newProcess(env)
 	defer p.close()
 	if err := p.serveAdmin(c.AdminAddr); err != nil {
@@ -27,14 +32,14 @@ func (c *connectorCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.add(p, client); err != nil {
+	if err := c.add(p, client, issuers); err != nil {
 		return err
 	}
 	return p.run(ctx, "ready")
 }
 
-// add puts a connector into a process.
-func (c *connectorCmd) add(p *process, client *kafka.Client) error {
+// add puts a connector into a process, for the users of those issuers.
+func (c *connectorCmd) add(p *process, client *kafka.Client, issuers map[string]string) error {
 	group := c.Group
 	if c.Environment != "" {
 		group += "-" + c.Environment
@@ -46,6 +51,7 @@ func (c *connectorCmd) add(p *process, client *kafka.Client) error {
 		Sink:     client.Channels(),
 		MaxEvent: c.MaxEvent,
 		Exclude:  c.Exclude,
+		Issuers:  issuers,
 		Log:      p.env.log.With("part", "connector"),
 		Metrics:  connectorMetrics(p.admin.Metrics),
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/demo"
 	"github.com/ebb-events/ebb/dev"
+	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/broker"
 	"github.com/ebb-events/ebb/kafka"
@@ -125,8 +126,9 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 
 // add puts every box into the process, made as their own subcommands make them.
 func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
-	gateway := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", Issuer: dev.Issuer, Audience: dev.Issuer, accessFlags: d.accessFlags, kafkaFlags: brokers}
-	api, err := gateway.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, keys.Tokens)
+	front := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", accessFlags: d.accessFlags, kafkaFlags: brokers}
+	logins := []gateway.Issuer{{Name: dev.Issuer, Audiences: []string{dev.Issuer}, Key: keys.Tokens}}
+	api, err := front.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, logins)
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 		return err
 	}
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}
-	return connector.add(p, client)
+	return connector.add(p, client, nil)
 }
 
 // baseURL is the URL of an address of ours. One of all interfaces is that of

@@ -18,16 +18,13 @@ import (
 type gatewayCmd struct {
 	Addr      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for browsers."`
 	EdgeURL   string   `name:"edge-url" required:"" placeholder:"URL" help:"The edge's URL for browsers."`
-	JWKS      string   `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's published keys; this or --jwt-key is required."`
-	JWTKey    secret   `name:"jwt-key" group:"Access tokens:" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks them."`
-	Issuer    string   `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have."`
-	Audience  string   `group:"Access tokens:" placeholder:"NAME" help:"The aud they must have."`
 	TicketKey []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key of 32 bytes or more that seals the user into the redirect; of several, the first seals and all open."`
 	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key that the edge signs with; of several, any will do."`
 	GripIss   string   `placeholder:"NAME" help:"Name that the edge signs with; any if not given."`
 	Origins   []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	accessFlags
+	tokenFlags
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
@@ -50,7 +47,7 @@ func (p *process) gateway(ln net.Listener, box *gateway.Gateway, h http.Handler)
 func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	tickets, err1 := keys(g.TicketKey, "--ticket-key")
 	grips, err2 := keys(g.GripKey, "--grip-key")
-	tokens, err3 := g.JWTKey.key("--jwt-key")
+	issuers, err3 := g.issuers()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -67,7 +64,7 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	box, err := g.add(p, client, tickets, grips, tokens)
+	box, err := g.add(p, client, tickets, grips, issuers)
 	if err != nil {
 		return err
 	}
@@ -77,7 +74,7 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 
 // add puts a gateway and the view it reads from into a process, and leaves
 // serving it to the caller.
-func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip.Key, tokens grip.Key) (*gateway.Gateway, error) {
+func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip.Key, issuers []gateway.Issuer) (*gateway.Gateway, error) {
 	log := p.env.log.With("part", "gateway")
 	states, err := view.New(view.Config{Source: client.States(), Log: log, Metrics: viewMetrics(p.admin.Metrics)})
 	if err != nil {
@@ -92,7 +89,8 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		TicketKeys:    tickets,
 		GripKeys:      grips,
 		GripIssuer:    g.GripIss,
-		Tokens:        gateway.Tokens{Key: tokens, JWKS: g.JWKS, Issuer: g.Issuer, Audience: g.Audience},
+		Issuers:       issuers,
+		Cookie:        g.Cookie,
 		Origins:       g.Origins,
 		FirstUse:      g.FirstUse,
 		ACLTypes:      g.ACLTypes,
@@ -106,5 +104,6 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 	}
 	p.worker("view", states.Run)
 	p.worker("replies", box.Run)
+	p.worker("issuers", box.KeepKeys)
 	return box, nil
 }

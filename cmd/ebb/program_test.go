@@ -66,7 +66,8 @@ func startEbb(dir string, env []string, args ...string) (*program, error) {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	if err := p.await(func() bool { return p.base() != "" && p.addr["edge"] != "" && p.addr["admin"] != "" }); err != nil {
+	streams := args[0] == "dev" || args[0] == "edge"
+	if err := p.await(func() bool { return p.base() != "" && p.addr["admin"] != "" && (p.addr["edge"] != "" || !streams) }); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("%w; it said:\n%s", err, strings.Join(p.stderr, "\n"))
 	}
