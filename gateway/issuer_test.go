@@ -61,7 +61,7 @@ func TestUsersOfTwoIssuersAreTwo(t *testing.T) {
 			t.Errorf("got the claims %s", sent[ebb.FieldJWT])
 		}
 		w.ask("GET", "/api/board/task", "", bearer...)
-		if got := fmt.Sprint("board-task ", want.Name, want.Roles, " false"); w.read.asked != got {
+		if got := fmt.Sprint("board-task ", want.Name, want.Roles, " false false"); w.read.asked != got {
 			t.Errorf("read as %q, want %q", w.read.asked, got)
 		}
 		a := w.ask("GET", "/api/sse", "", bearer...)
