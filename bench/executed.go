@@ -1,0 +1,176 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebb-events/ebb"
+)
+
+// Executed is how a service executed many commands.
+type Executed struct {
+	Commands int
+	Took     time.Duration
+	Service  time.Duration // of the processors
+	Broker   time.Duration // of the processors; 0 of a broker that is not ours
+	Wrong    Tally
+}
+
+// Rate is commands a second.
+func (e *Executed) Rate() float64 { return float64(e.Commands) / e.Took.Seconds() }
+
+// waiting measures how commands are executed that were there before the
+// service was.
+func (c Commands) waiting(ctx context.Context, r *rig) (*Executed, error) {
+	if err := c.send(ctx, r); err != nil {
+		return nil, err
+	}
+	e := &Executed{Commands: c.Load}
+	_, before, err := r.cpu()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := r.serve(ctx, "memory"); err != nil {
+		return nil, err
+	}
+	if err := r.until(ctx, c.Load, func(done int) { c.Progress(c.Name+": executing", done, c.Load) }); err != nil {
+		return nil, err
+	}
+	e.Took = time.Since(begin)
+	if e.Service, e.Broker, err = r.cpu(); err != nil {
+		return nil, err
+	}
+	e.Broker -= before
+	e.Wrong, err = c.check(ctx, r)
+	return e, err
+}
+
+// arriving measures how commands are executed while they come in.
+func (c Commands) arriving(ctx context.Context, r *rig) (*Executed, error) {
+	if err := r.serve(ctx, "memory"); err != nil {
+		return nil, err
+	}
+	e := &Executed{Commands: c.Load}
+	served, before, err := r.cpu()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := c.send(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := r.until(ctx, c.Load, func(int) {}); err != nil {
+		return nil, err
+	}
+	e.Took = time.Since(begin)
+	if e.Service, e.Broker, err = r.cpu(); err != nil {
+		return nil, err
+	}
+	e.Service, e.Broker = e.Service-served, e.Broker-before
+	e.Wrong, err = c.check(ctx, r)
+	return e, err
+}
+
+// send puts the load on the command topic, as fast as the broker takes it.
+func (c Commands) send(ctx context.Context, r *rig) error {
+	const hands = 512 // commands under way
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sender := r.client.Sender()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range hands {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < c.Load && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				id := instanceID(i % c.Instances)
+				if err := sender.Send(ctx, ServiceType, id, command(id, i, "")); err != nil {
+					stop(fmt.Errorf("sending: %w", err))
+				}
+				if i%1000 == 0 {
+					c.Progress(c.Name+": sending", i, c.Load)
+				}
+			}
+		})
+	}
+	all.Wait()
+	c.Progress(c.Name+": sending", c.Load, c.Load)
+	return context.Cause(ctx)
+}
+
+// instanceID names the i-th instance.
+func instanceID(i int) string {
+	return fmt.Sprintf("%08x-eb4b-4000-8000-%012x", i*2654435761&0xffffffff, i)
+}
+
+// command is the i-th of all, as a gateway puts it on the topic.
+func command(id string, i int, note string) []byte {
+	b := fmt.Appendf(nil, `{"_command":"add","_corr":"%d","_id":"%s","_jwt":{"roles":["clerk"],"sub":"user%05d"},"_timestamp":%d,"_type":"%s","by":1`,
+		i, id, i%1000, time.Now().UnixMilli(), ServiceType)
+	if note != "" {
+		b = fmt.Appendf(b, `,"note":"%s"`, note)
+	}
+	return append(b, '}')
+}
+
+// Tally is what is wrong with the outputs of commands.
+type Tally struct {
+	Replies, Events int // commands that do not have exactly one
+	Refused         int // replies that are not applied
+	Order           int // events that do not have the number after the one before
+	Sum             int // that the states are off by
+}
+
+func (t Tally) String() string {
+	if t == (Tally{}) {
+		return "0"
+	}
+	return fmt.Sprintf("%d without one reply, %d without one event, %d not applied, %d events out of order, states off by %d",
+		t.Replies, t.Events, t.Refused, t.Order, t.Sum)
+}
+
+// check reads what the service wrote.
+func (c Commands) check(ctx context.Context, r *rig) (t Tally, err error) {
+	seen := make([]struct{ reply, event uint8 }, c.Load)
+	seqs := map[string]int{}
+	values := map[string]int{}
+	read := func(purpose ebb.Purpose, handle func(m output)) {
+		if err == nil {
+			err = r.client.Read(ctx, ServiceType, purpose, func(r ebb.Record) { handle(parseOutput(r.Value)) })
+		}
+	}
+	read(ebb.Replies, func(m output) {
+		if m.corr >= 0 && m.corr < c.Load {
+			seen[m.corr].reply++
+		}
+		if m.Outcome != string(ebb.Applied) {
+			t.Refused++
+		}
+	})
+	read(ebb.Events, func(m output) {
+		if m.corr >= 0 && m.corr < c.Load {
+			seen[m.corr].event++
+		}
+		if m.Seq != seqs[m.ID] {
+			t.Order++
+		}
+		seqs[m.ID] = m.Seq + 1
+	})
+	read(ebb.Aggregates, func(m output) { values[m.ID] = m.Value })
+	t.Sum = c.Load
+	for _, v := range values {
+		t.Sum -= v
+	}
+	for _, s := range seen {
+		if s.reply != 1 {
+			t.Replies++
+		}
+		if s.event != 1 {
+			t.Events++
+		}
+	}
+	return t, err
+}
