@@ -116,61 +116,17 @@ func command(id string, i int, note string) []byte {
 	return append(b, '}')
 }
 
-// Tally is what is wrong with the outputs of commands.
-type Tally struct {
-	Replies, Events int // commands that do not have exactly one
-	Refused         int // replies that are not applied
-	Order           int // events that do not have the number after the one before
-	Sum             int // that the states are off by
-}
-
-func (t Tally) String() string {
-	if t == (Tally{}) {
-		return "0"
-	}
-	return fmt.Sprintf("%d without one reply, %d without one event, %d not applied, %d events out of order, states off by %d",
-		t.Replies, t.Events, t.Refused, t.Order, t.Sum)
-}
-
 // check reads what the service wrote.
-func (c Commands) check(ctx context.Context, r *rig) (t Tally, err error) {
-	seen := make([]struct{ reply, event uint8 }, c.Load)
-	seqs := map[string]int{}
-	values := map[string]int{}
-	read := func(purpose ebb.Purpose, handle func(m output)) {
-		if err == nil {
-			err = r.client.Read(ctx, ServiceType, purpose, func(r ebb.Record) { handle(parseOutput(r.Value)) })
+func (c Commands) check(ctx context.Context, r *rig) (Tally, error) {
+	a := newAudit(c.Load)
+	for _, topic := range []struct {
+		of   ebb.Purpose
+		take func(output)
+	}{{ebb.Replies, a.reply}, {ebb.Events, a.event}, {ebb.Aggregates, a.state}} {
+		err := r.client.Read(ctx, ServiceType, topic.of, func(r ebb.Record) { topic.take(parseOutput(r.Value)) })
+		if err != nil {
+			return Tally{}, err
 		}
 	}
-	read(ebb.Replies, func(m output) {
-		if m.corr >= 0 && m.corr < c.Load {
-			seen[m.corr].reply++
-		}
-		if m.Outcome != string(ebb.Applied) {
-			t.Refused++
-		}
-	})
-	read(ebb.Events, func(m output) {
-		if m.corr >= 0 && m.corr < c.Load {
-			seen[m.corr].event++
-		}
-		if m.Seq != seqs[m.ID] {
-			t.Order++
-		}
-		seqs[m.ID] = m.Seq + 1
-	})
-	read(ebb.Aggregates, func(m output) { values[m.ID] = m.Value })
-	t.Sum = c.Load
-	for _, v := range values {
-		t.Sum -= v
-	}
-	for _, s := range seen {
-		if s.reply != 1 {
-			t.Replies++
-		}
-		if s.event != 1 {
-			t.Events++
-		}
-	}
-	return t, err
+	return a.tally(), nil
 }
