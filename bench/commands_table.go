@@ -108,7 +108,7 @@ func (s *Serving) Wrong() error {
 	}
 	for what, e := range map[string]*Executed{"commands that were waiting": s.Waiting, "commands that were arriving": s.Arriving} {
 		if e != nil {
-			check(what, e.Wrong != Tally{}, e.Wrong)
+			check(what, e.Wrong != Tally{}, e.Wrong.String()+"\n"+e.Said)
 		}
 	}
 	for _, r := range s.Restored {

@@ -17,6 +17,7 @@ type Executed struct {
 	Service  time.Duration // of the processors
 	Broker   time.Duration // of the processors; 0 of a broker that is not ours
 	Wrong    Tally
+	Said     string // by the service, if something is wrong
 }
 
 // Rate is commands a second.
@@ -45,8 +46,7 @@ func (c Commands) waiting(ctx context.Context, r *rig) (*Executed, error) {
 		return nil, err
 	}
 	e.Broker -= before
-	e.Wrong, err = c.check(ctx, r)
-	return e, err
+	return e, c.audit(ctx, r, e)
 }
 
 // arriving measures how commands are executed while they come in.
@@ -71,8 +71,7 @@ func (c Commands) arriving(ctx context.Context, r *rig) (*Executed, error) {
 		return nil, err
 	}
 	e.Service, e.Broker = e.Service-served, e.Broker-before
-	e.Wrong, err = c.check(ctx, r)
-	return e, err
+	return e, c.audit(ctx, r, e)
 }
 
 // send puts the load on the command topic, as fast as the broker takes it.
@@ -116,8 +115,8 @@ func command(id string, i int, note string) []byte {
 	return append(b, '}')
 }
 
-// check reads what the service wrote.
-func (c Commands) check(ctx context.Context, r *rig) (Tally, error) {
+// audit reads what the service wrote.
+func (c Commands) audit(ctx context.Context, r *rig, e *Executed) error {
 	a := newAudit(c.Load)
 	for _, topic := range []struct {
 		of   ebb.Purpose
@@ -125,8 +124,11 @@ func (c Commands) check(ctx context.Context, r *rig) (Tally, error) {
 	}{{ebb.Replies, a.reply}, {ebb.Events, a.event}, {ebb.Aggregates, a.state}} {
 		err := r.client.Read(ctx, ServiceType, topic.of, func(r ebb.Record) { topic.take(parseOutput(r.Value)) })
 		if err != nil {
-			return Tally{}, err
+			return err
 		}
 	}
-	return a.tally(), nil
+	if e.Wrong = a.tally(); e.Wrong != (Tally{}) {
+		e.Said = r.service.log.troubles()
+	}
+	return nil
 }
