@@ -107,6 +107,8 @@ var executedMetric = regexp.MustCompile(`(?m)^ebb_aggregate_commands_total\{.*\}
 
 // executed is how many commands the service says it has committed.
 func (r *rig) executed(ctx context.Context) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin+"/metrics", nil)
 	if err != nil {
 		return 0, err
@@ -140,7 +142,7 @@ func (r *rig) until(ctx context.Context, want int, progress func(done int)) erro
 	for {
 		n, err := r.executed(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("the service does not answer: %w\n%s", err, r.service.log.troubles())
 		}
 		progress(min(n, want))
 		if n >= want {
