@@ -267,7 +267,11 @@ var orderType = aggregate.Type[order]{
 	Name: orders,
 	On: map[string]aggregate.Reducer[order]{
 		"addLine": func(_ context.Context, o order, cmd aggregate.Command) (order, error) {
-			var line struct{ Sku, Qty, Price any }
+			var line struct {
+				Sku   any `json:"sku"`
+				Qty   any `json:"qty"`
+				Price any `json:"price"`
+			}
 			if err := cmd.Decode(&line); err != nil {
 				return o, err
 			}
