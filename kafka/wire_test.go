@@ -27,8 +27,8 @@ import (
 
 // The messages of testdata/wire are those of a Java service of the family.
 const (
-	orders  = "shop-order"
-	orderID = "0d9c2fa1-7b1e-4f6e-9a55-3f1c8f6b1a01"
+	javaType = "shop-order"
+	javaID   = "0d9c2fa1-7b1e-4f6e-9a55-3f1c8f6b1a01"
 )
 
 // encodings are the forms that a message of testdata/wire has.
@@ -123,35 +123,35 @@ func TestBothEncodingsAreOneMessage(t *testing.T) {
 // nil key goes to partition 0.
 func (b *bench) java(purpose ebb.Purpose, key []byte, file string) {
 	b.Helper()
-	r := &kgo.Record{Topic: ebb.Topic(orders, purpose, b.env), Key: key, Value: wire(b, file)}
+	r := &kgo.Record{Topic: ebb.Topic(javaType, purpose, b.env), Key: key, Value: wire(b, file)}
 	if key != nil {
 		r.Partition = kafka.PartitionOf(string(key), 12)
 	}
 	b.must(b.admin.ProduceSync(b.in(), r).FirstErr())
 }
 
-func (b *bench) orders(cbor bool) *kafka.Client {
-	c := b.open(func(cfg *kafka.Config) { cfg.Types, cfg.CBOR = []string{orders}, cbor })
+func (b *bench) openJava(cbor bool) *kafka.Client {
+	c := b.open(func(cfg *kafka.Config) { cfg.Types, cfg.CBOR = []string{javaType}, cbor })
 	b.must(c.Prepare(b.in(), ebb.Commands, ebb.Events, ebb.Aggregates, ebb.Replies))
 	return c
 }
 
-// heard is a channel log that remembers.
-type heard struct {
+// javaHeard is a channel log that remembers.
+type javaHeard struct {
 	records []channel.Record
 	dead    []string
 	done    func()
 	want    int
 }
 
-func (h *heard) Append(_ context.Context, records []channel.Record) error {
+func (h *javaHeard) Append(_ context.Context, records []channel.Record) error {
 	if h.records = append(h.records, records...); len(h.records) >= h.want {
 		h.done()
 	}
 	return nil
 }
 
-func (h *heard) Dead(_ context.Context, _ ebb.Record, reason string) error {
+func (h *javaHeard) Dead(_ context.Context, _ ebb.Record, reason string) error {
 	h.dead = append(h.dead, reason)
 	return nil
 }
@@ -163,20 +163,20 @@ func TestJavasRepliesAreCarried(t *testing.T) {
 		name, who string
 		key       []byte
 	}{
-		{"reply", "ann", []byte(orderID)},
-		{"reply-names", "ann bob carol", []byte(orderID)},
-		{"reply-objects", "ann bob carol", []byte(orderID)},
-		{"reply-error", "ann", []byte(orderID)}, // and not bob, its subscriber
-		{"reply-forbidden", "ann", []byte(orderID)},
+		{"reply", "ann", []byte(javaID)},
+		{"reply-names", "ann bob carol", []byte(javaID)},
+		{"reply-objects", "ann bob carol", []byte(javaID)},
+		{"reply-error", "ann", []byte(javaID)}, // and not bob, its subscriber
+		{"reply-forbidden", "ann", []byte(javaID)},
 		{"reply-exception", "ann", nil},
 	}
 	for _, encoding := range encodings {
 		t.Run(encoding, func(t *testing.T) {
 			b := onEmbedded(t)
-			c := b.orders(false)
+			c := b.openJava(false)
 			ctx, cancel := context.WithCancel(b.in())
 			defer cancel()
-			log := &heard{done: cancel}
+			log := &javaHeard{done: cancel}
 			want := map[string][]string{} // by message, who hears it
 			for _, r := range replies {
 				b.java(ebb.Replies, r.key, r.name+encoding)
@@ -226,7 +226,7 @@ func TestJavasStatesAreShown(t *testing.T) {
 	for _, encoding := range encodings {
 		t.Run(encoding, func(t *testing.T) {
 			b := onEmbedded(t)
-			c := b.orders(false)
+			c := b.openJava(false)
 			v, err := view.New(view.Config{Source: c.States()})
 			b.must(err)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -244,8 +244,8 @@ func TestJavasStatesAreShown(t *testing.T) {
 				{"aggregate-secret", sales, true},
 				{"aggregate-deleted", ann, false},
 			} {
-				b.java(ebb.Aggregates, []byte(orderID), tt.name+encoding)
-				got, err := v.Get(b.in(), orders, orderID, tt.user, true)
+				b.java(ebb.Aggregates, []byte(javaID), tt.name+encoding)
+				got, err := v.Get(b.in(), javaType, javaID, tt.user, true)
 				b.must(err)
 				switch {
 				case (got != nil) != tt.wantShown:
@@ -258,15 +258,15 @@ func TestJavasStatesAreShown(t *testing.T) {
 	}
 }
 
-// order is a Go service's idea of an order: less than all that Java stores.
-type order struct {
+// javaOrder is a Go service's idea of an order: less than all that Java stores.
+type javaOrder struct {
 	Lines []map[string]any `json:"lines"`
 }
 
-var orderType = aggregate.Type[order]{
-	Name: orders,
-	On: map[string]aggregate.Reducer[order]{
-		"addLine": func(_ context.Context, o order, cmd aggregate.Command) (order, error) {
+var javaOrders = aggregate.Type[javaOrder]{
+	Name: javaType,
+	On: map[string]aggregate.Reducer[javaOrder]{
+		"addLine": func(_ context.Context, o javaOrder, cmd aggregate.Command) (javaOrder, error) {
 			var line struct {
 				Sku   any `json:"sku"`
 				Qty   any `json:"qty"`
@@ -281,7 +281,7 @@ var orderType = aggregate.Type[order]{
 			o.Lines = append(o.Lines, map[string]any{"sku": line.Sku, "qty": line.Qty, "price": line.Price})
 			return o, nil
 		},
-		"delete": aggregate.Delete[order],
+		"delete": aggregate.Delete[javaOrder],
 	},
 }
 
@@ -291,11 +291,11 @@ func TestOurServiceTakesThePlaceOfJavas(t *testing.T) {
 	for _, encoding := range encodings {
 		t.Run(encoding, func(t *testing.T) {
 			b := onEmbedded(t)
-			c := b.orders(encoding != ".json")
-			b.java(ebb.Aggregates, []byte(orderID), "aggregate-before"+encoding)
-			b.java(ebb.Commands, []byte(orderID), "command"+encoding)
-			b.java(ebb.Commands, []byte(orderID), "command-delete"+encoding)
-			b.java(ebb.Commands, []byte(orderID), "command"+encoding) // again
+			c := b.openJava(encoding != ".json")
+			b.java(ebb.Aggregates, []byte(javaID), "aggregate-before"+encoding)
+			b.java(ebb.Commands, []byte(javaID), "command"+encoding)
+			b.java(ebb.Commands, []byte(javaID), "command-delete"+encoding)
+			b.java(ebb.Commands, []byte(javaID), "command"+encoding) // again
 			events := b.execute(c, 3)
 			replies := b.written(c, ebb.Replies)
 			states := b.written(c, ebb.Aggregates)
@@ -321,18 +321,18 @@ func (b *bench) execute(c *kafka.Client, replies int) [][]byte {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.in(), 20*time.Second)
 	defer cancel()
-	log := c.Commands(orders, "s"+b.env)
+	log := c.Commands(javaType, "s"+b.env)
 	defer log.Close()
 	n := 0
 	following := make(chan error, 1)
 	go func() {
-		following <- c.Follow(ctx, orders, ebb.Replies, func(ebb.Record) {
+		following <- c.Follow(ctx, javaType, ebb.Replies, func(ebb.Record) {
 			if n++; n == replies {
 				cancel()
 			}
 		})
 	}()
-	b.must(orderType.Run(ctx, log, aggregate.Config{Environment: b.env}))
+	b.must(javaOrders.Run(ctx, log, aggregate.Config{Environment: b.env}))
 	b.must(<-following)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		b.Fatalf("got %d replies, want %d", n, replies)
@@ -341,8 +341,8 @@ func (b *bench) execute(c *kafka.Client, replies int) [][]byte {
 }
 
 func (b *bench) written(c *kafka.Client, purpose ebb.Purpose) (values [][]byte) {
-	b.must(c.Read(b.in(), orders, purpose, func(r ebb.Record) {
-		if string(r.Key) != orderID {
+	b.must(c.Read(b.in(), javaType, purpose, func(r ebb.Record) {
+		if string(r.Key) != javaID {
 			b.Errorf("%s has the key %q", purpose, r.Key)
 		}
 		values = append(values, r.Value)
@@ -352,8 +352,8 @@ func (b *bench) written(c *kafka.Client, purpose ebb.Purpose) (values [][]byte) 
 
 // rawForm checks how values lie on the topic.
 func (b *bench) rawForm(purpose ebb.Purpose, encoding string) {
-	p := kafka.PartitionOf(orderID, 12)
-	for _, v := range b.committed(ebb.Topic(orders, purpose, b.env), p) {
+	p := kafka.PartitionOf(javaID, 12)
+	for _, v := range b.committed(ebb.Topic(javaType, purpose, b.env), p) {
 		if zipped := strings.HasPrefix(v, "\x1f\x8b"); zipped != (encoding != ".json") {
 			b.Errorf("%s: %.40q is not in the form %s", purpose, v, encoding)
 		}
