@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz chaos latency bench kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz chaos latency bench commands kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,8 +73,15 @@ latency: build deps  ## measure command to browser on both brokers, the JVM warm
 		./ebb bench latency --seconds 5 --kafka $$addr >/dev/null; \
 		./ebb bench latency --kafka $$addr --kafka-name 'Apache Kafka' --out docs/latency.md
 
-bench: build     ## measure very many streams, beside nchan and Pushpin if installed, in about 15 minutes: bench/RESULTS.md
+bench: build deps  ## measure streams, beside nchan and Pushpin if installed, and commands, on both brokers, in about 20 minutes: bench/RESULTS.md
 	./ebb bench edge --out bench/RESULTS.md
+	$(MAKE) commands
+
+commands: build deps  ## measure commands alone, in about 5 minutes: its part of bench/RESULTS.md
+	@$(GO) build -o $(CACHE)/kafka-node ./internal/kafkatest/kafka
+	@set -e; coproc K { exec $(CACHE)/kafka-node; }; trap 'kill $$K_PID' EXIT; \
+		read -r _ addr <&$${K[0]}; \
+		./ebb bench commands --kafka $$addr --kafka-name 'Apache Kafka, one node' --out bench/RESULTS.md
 
 kafka: deps      ## run Apache Kafka until Ctrl-C, to try things with
 	$(GO) run ./internal/kafkatest/kafka

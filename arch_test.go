@@ -34,7 +34,7 @@ var imports = map[string]string{
 	"internal/kafkatest/kafka": "internal/kafkatest",
 	// what puts them together, and what shows them
 	"demo":    ". aggregate",
-	"bench":   "sse",
+	"bench":   ". kafka sse",
 	"dev":     "grip",
 	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 	// what a team's tests play with

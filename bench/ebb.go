@@ -20,16 +20,16 @@ import (
 	"time"
 )
 
-// ebb is the program that is measured: an edge on its embedded broker, and a
+// ebbEdge is the program that is measured: an edge on its embedded broker, and a
 // gateway that tells it whose streams to hold.
-type ebb struct {
+type ebbEdge struct {
 	program string // path of ebb
 	secure  bool   // TLS for browsers
 }
 
 // start starts both, in processes of their own. The gateway has no Kafka:
 // opening a stream needs none.
-func (e ebb) start(ctx context.Context) (t *target, err error) {
+func (e ebbEdge) start(ctx context.Context) (t *target, err error) {
 	t = &target{name: "Ebb", hello: true}
 	defer func() {
 		if err != nil {

@@ -143,7 +143,7 @@ func (e Edge) Run(ctx context.Context) (*Report, error) {
 	}
 	begin := time.Now()
 	r := &Report{Edge: e, Ebb: &Server{Name: "Ebb"}}
-	ours := ebb{program: e.Program}
+	ours := ebbEdge{program: e.Program}
 	for _, part := range []struct {
 		name string
 		run  func() error
@@ -196,7 +196,7 @@ func (e Edge) with(ctx context.Context, start func(context.Context) (*target, er
 	return t.end()
 }
 
-func (e Edge) personals(ctx context.Context, r *Report, ours ebb) error {
+func (e Edge) personals(ctx context.Context, r *Report, ours ebbEdge) error {
 	err := e.with(ctx, ours.start, func(t *trial) error {
 		p, err := e.personal(ctx, t, 1000, 4)
 		r.Ebb.Personal = &p
@@ -223,7 +223,7 @@ func (r *Report) peer(t *trial) *Server {
 	return r.Peers[len(r.Peers)-1]
 }
 
-func (e Edge) secures(ctx context.Context, r *Report, ours ebb) error {
+func (e Edge) secures(ctx context.Context, r *Report, ours ebbEdge) error {
 	ours.secure = true
 	for _, http2 := range []bool{false, true} {
 		err := e.with(ctx, ours.start, func(t *trial) error {

@@ -8,7 +8,7 @@ import (
 
 // fanouts measures memory and broadcasts: of the floor and Ebb by turns, so
 // that what the machine does besides hits both, then of the peers.
-func (e Edge) fanouts(ctx context.Context, r *Report, ours ebb) error {
+func (e Edge) fanouts(ctx context.Context, r *Report, ours ebbEdge) error {
 	return e.with(ctx, ours.start, func(t *trial) error {
 		floor, err := e.begin(ctx, startFloor)
 		if err := r.leaveOut(err); err != nil {

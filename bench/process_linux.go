@@ -76,3 +76,12 @@ func openFiles() (int, error) {
 	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	return int(min(limit.Cur, 1<<30)), err
 }
+
+// residentBytes is a line of a process's status: VmRSS or VmHWM.
+func residentBytes(pid int, line string) (int64, error) {
+	kib, err := strconv.ParseInt(strings.TrimSuffix(field(fmt.Sprintf("/proc/%d/status", pid), line, ":"), " kB"), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s of process %d: %w", line, pid, err)
+	}
+	return kib << 10, nil
+}

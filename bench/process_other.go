@@ -16,3 +16,5 @@ func family(pid int) []int { return []int{pid} }
 func cpuTime([]int) (time.Duration, error) { return 0, errors.ErrUnsupported }
 func memory([]int) (int64, error)          { return 0, errors.ErrUnsupported }
 func openFiles() (int, error)              { return 0, errors.ErrUnsupported }
+
+func residentBytes(int, string) (int64, error) { return 0, errors.ErrUnsupported }

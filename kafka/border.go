@@ -43,6 +43,7 @@ func decode(value []byte) []byte {
 	if err != nil {
 		return value
 	}
+	asStandard(out)
 	var v any
 	if err := cborIn.Unmarshal(out, &v); err != nil {
 		return value
@@ -166,7 +167,7 @@ func toCBOR(v any) (_ any, err error) {
 			if !ok || len(text) > 1000 {
 				return nil, errors.New("no integer of a reasonable size")
 			}
-			return n, nil
+			return jackson(n), nil
 		}
 		f, err := v.Float64()
 		if err != nil || digits(text) != digits(strconv.FormatFloat(f, 'e', -1, 64)) {

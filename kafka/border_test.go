@@ -35,6 +35,11 @@ func TestCBORBecomesJSON(t *testing.T) {
 		"a16161c249010000000000000000":       `{"a":18446744073709551616}`,
 		"a16161c4822019006e":                 `{"a":110e-1}`,
 		"a16161c48221c249010000000000000000": `{"a":18446744073709551616e-2}`,
+		"a16161c34101":                       `{"a":-1}`, // Jackson's; by the standard it is -2
+		"a16161c347200000000000" + "01":      `{"a":-9007199254740993}`,
+		"a16161c349010000000000000000":       `{"a":-18446744073709551616}`,
+		"a16161c482" + "21c34164":            `{"a":-100e-2}`,
+		"bf61615f42c34141c3ff6162c34102ff":   `{"a":"w0HD","b":-2}`, // bytes stay, whatever is in them
 		"a161619ff6f5f460ff":                 `{"a":[null,true,false,""]}`,
 		"a161613c3e26":                       "", // cut off
 		"a16161633c3e26":                     `{"a":"<>&"}`,
@@ -76,7 +81,7 @@ func TestOtherValuesStayAsTheyAre(t *testing.T) {
 }
 
 func TestNumbersSurviveCBOR(t *testing.T) {
-	for _, number := range []string{"0", "-0", "1", "-1", "9007199254740993", "-9223372036854775809", "18446744073709551616", "0.1", "1.10", "100.0", "1e3", "1.5E-7", "-0.001", "1e300"} {
+	for _, number := range []string{"0", "-0", "1", "-1", "9007199254740993", "-9223372036854775808", "-9223372036854775809", "-18446744073709551615", "-18446744073709551616", "-18446744073709551617", "18446744073709551615", "18446744073709551616", "-4722366482869645213696", "4722366482869645213695", "0.1", "1.10", "100.0", "1e3", "1.5E-7", "-0.001", "1e300"} {
 		value := []byte(`{"n":` + number + `}`)
 		packed := kafka.Encode(value)
 		if bytes.Equal(packed, value) {
@@ -92,6 +97,36 @@ func TestNumbersSurviveCBOR(t *testing.T) {
 			t.Errorf("%s became %s", number, got["n"])
 		}
 	}
+}
+
+// TestBigNumbersAreWrittenForJackson has what its parser was seen to read.
+func TestBigNumbersAreWrittenForJackson(t *testing.T) {
+	for number, want := range map[string]string{
+		"-1":                      "20",
+		"-9007199254740993":       "3b0020000000000000",
+		"-9223372036854775809":    "c349008000000000000001",
+		"18446744073709551615":    "1bffffffffffffffff",
+		"4722366482869645213695":  "c24a00ffffffffffffffffff",
+		"-4722366482869645213695": "c34a00ffffffffffffffffff",
+	} {
+		out, err := kafka.Gunzip(kafka.Encode([]byte(`{"n":` + number + `}`)))
+		if got := hex.EncodeToString(out); err != nil || got != "a1616e"+want {
+			t.Errorf("%s: got %s, want a1616e%s (%v)", number, got, want, err)
+		}
+	}
+}
+
+func FuzzJacksonsNumbers(f *testing.F) {
+	f.Add([]byte("\xa1\x61a\xc3\x41\x01"))
+	f.Add([]byte("\xbf\x61a\xc4\x82\x20\xc3\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		once := kafka.Decode(zip(t, b)) // must not panic
+		if json.Valid(once) && !bytes.HasPrefix(once, []byte{0x1f}) {
+			if again := kafka.Decode(kafka.Encode(once)); !json.Valid(again) {
+				t.Errorf("%x became %s, and then %s", b, once, again)
+			}
+		}
+	})
 }
 
 func TestJSONSurvivesCBOR(t *testing.T) {

@@ -2,10 +2,11 @@ package kafka
 
 import "time"
 
-// Decode and Encode are the border, for tests.
+// Decode, Encode and Gunzip are the border, for tests.
 var (
 	Decode = decode
 	Encode = encode
+	Gunzip = gunzip
 )
 
 // OpenHasty is Open with other time-outs.

@@ -14,9 +14,12 @@ import (
 )
 
 type benchCmd struct {
-	Latency benchLatencyCmd `cmd:"" help:"Measure the time from a command to its event at the client."`
-	Edge    benchEdgeCmd    `cmd:"" help:"Measure what very many streams take, beside a floor in C and other servers."`
-	Gateway benchGatewayCmd `cmd:"" hidden:"" help:"Be a gateway without Kafka, for ebb bench edge."`
+	Latency  benchLatencyCmd  `cmd:"" help:"Measure the time from a command to its event at the client."`
+	Edge     benchEdgeCmd     `cmd:"" help:"Measure what very many streams take, beside a floor in C and other servers."`
+	Commands benchCommandsCmd `cmd:"" help:"Measure a service: the time to a reply, commands a second, restoring."`
+	Gateway  benchGatewayCmd  `cmd:"" hidden:"" help:"Be a gateway without Kafka, for ebb bench edge."`
+	Broker   benchBrokerCmd   `cmd:"" hidden:"" help:"Be an embedded broker, for ebb bench commands."`
+	Service  benchServiceCmd  `cmd:"" hidden:"" help:"Be a service, for ebb bench commands."`
 }
 
 type benchLatencyCmd struct {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/ebb-events/ebb/bench"
 )
@@ -15,7 +14,7 @@ type benchEdgeCmd struct {
 	Plot    []int    `default:"1000,5000,10000" placeholder:"N" help:"Fewer streams to measure with too, for the plot."`
 	Peers   []string `default:"nchan,pushpin" placeholder:"NAME" help:"Servers to measure beside: nchan, pushpin, or none. Debian has both; one that is not installed is left out."`
 	Only    []string `placeholder:"PART" help:"Measure only this: fanout (memory and broadcasts), personal (opening, single users, coming back), slow (a slow reader), secure (TLS)."`
-	Out     string   `placeholder:"FILE" help:"Write the results to a file, and a plot beside it (streams.svg)."`
+	Out     string   `placeholder:"FILE" help:"Write the results to a section of a file, and a plot beside it (streams.svg)."`
 }
 
 // Run is ebb bench edge.
@@ -46,8 +45,6 @@ func (c *benchEdgeCmd) Run(ctx context.Context, env *environment) error {
 
 // write writes the page and the plot.
 func (c *benchEdgeCmd) write(report *bench.Report) error {
-	about := fmt.Sprintf("- Machine: %s\n- Date: %s\n- Versions: %s\n- Made by: `%s`\n",
-		bench.Machine(), time.Now().UTC().Format(time.DateOnly), versions(), commandLine())
 	plot, err := report.Plot()
 	if err != nil {
 		return err
@@ -55,7 +52,7 @@ func (c *benchEdgeCmd) write(report *bench.Report) error {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(c.Out), "streams.svg"), plot, 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(c.Out, []byte(report.Page(about)), 0o644)
+	return bench.WriteSection(c.Out, report.Page(aboutRun()))
 }
 
 // bars draws a bar for each step, if there is somebody to see it.
