@@ -33,21 +33,26 @@ const soon = 45 * time.Second
 type fault struct {
 	moment moment // of its wire, or
 	word   string // of its reducer: the command that does it
-	pause  bool   // it is a zombie for a while, and not killed
+	how    how
 }
+
+// how a service suffers.
+type how string
+
+const (
+	killed how = "killed"
+	paused how = "paused" // for longer than its session, a zombie
+	cut    how = "cut"    // off from the broker in the middle of a message
+)
 
 func (f fault) String() string {
-	what := "killed"
-	if f.pause {
-		what = "paused"
-	}
 	if f.word != "" {
-		return what + " while it reduced"
+		return string(f.how) + " while it reduced"
 	}
-	return what + " with " + f.moment.String()
+	return string(f.how) + " with " + f.moment.String()
 }
 
-// steps are all moments at which services are killed and paused. The last two
+// steps are all requests with which services are made to suffer. The last two
 // are only there with a cluster older than KIP-890.
 var steps = []kmsg.Key{
 	kmsg.JoinGroup, kmsg.SyncGroup, kmsg.OffsetFetch, kmsg.Fetch, kmsg.InitProducerID, kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn,
@@ -61,12 +66,21 @@ func faults(old bool) (all []fault) {
 			continue
 		}
 		for _, answered := range []bool{false, true} {
-			for _, pause := range []bool{false, true} {
-				all = append(all, fault{moment: moment{key, answered}, pause: pause})
+			for _, how := range []how{killed, cut, paused} {
+				if how == paused && joins(key) {
+					continue // it has nothing in hand
+				}
+				all = append(all, fault{moment: moment{key, answered}, how: how})
 			}
 		}
 	}
-	return append(all, fault{word: "die"}, fault{word: "freeze", pause: true})
+	return append(all, fault{word: "die", how: killed}, fault{word: "freeze", how: paused})
+}
+
+// joins tells whether a service sends such a request when it begins, but hardly
+// ever again.
+func joins(key kmsg.Key) bool {
+	return key == kmsg.JoinGroup || key == kmsg.SyncGroup || key == kmsg.OffsetFetch || key == kmsg.InitProducerID
 }
 
 // campaign is one test on one kind of broker.
@@ -147,7 +161,7 @@ func (c *campaign) run(meanwhile func(context.Context, *rand.Rand)) history.Hist
 	return h
 }
 
-// worker starts a service behind a proxy.
+// worker returns a service behind a proxy.
 func (c *campaign) worker(name string) *worker {
 	w := &worker{c: c}
 	p := newProxy(c, w.passed)
@@ -170,7 +184,7 @@ func (c *campaign) worker(name string) *worker {
 func (c *campaign) torment() {
 	r := rand.New(rand.NewPCG(*seed, 0))
 	over := time.Now().Add(*long)
-	for round := 0; round < 3 || time.Now().Before(over); round++ {
+	for round := 0; round < 5 || time.Now().Before(over); round++ {
 		todo := c.missing()
 		if time.Now().Before(over) {
 			todo = faults(c.old)
@@ -208,10 +222,11 @@ func (c *campaign) missing() []fault {
 // come about is for another round to try again.
 func (c *campaign) suffer(w *worker, f fault, r *rand.Rand) {
 	tr := &trap{fault: f, nth: 1 + r.IntN(4), sprung: make(chan struct{})}
-	if f.word != "" || f.moment.key == kmsg.InitProducerID || f.moment.key == kmsg.JoinGroup || f.moment.key == kmsg.SyncGroup || f.moment.key == kmsg.OffsetFetch {
-		tr.nth = 1 // for these are rare
+	if f.word != "" {
+		tr.nth = 1
 	}
-	if f.moment.key == kmsg.InitProducerID { // which comes once in a life
+	if joins(f.moment.key) {
+		tr.nth = 1
 		w.leave(c)
 	}
 	w.set(tr)
@@ -259,13 +274,17 @@ func (w *worker) passed(m moment) (forward bool) {
 	if t == nil {
 		return true
 	}
-	if t.pause {
+	switch t.how {
+	case paused:
 		w.signal(syscall.SIGSTOP)
 		w.awake(t)
 		return true // a request that is late, or an answer
+	case killed:
+		w.kill()
+		go w.again(t)
+	case cut:
+		w.c.hit(t)
 	}
-	w.kill()
-	go w.again(t)
 	return false
 }
 
@@ -277,7 +296,7 @@ func (w *worker) heard(line string) {
 		if t == nil {
 			continue
 		}
-		if t.pause {
+		if t.how == paused {
 			w.awake(t)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,11 +116,37 @@ func settled(t *testing.T, seeds []string, environment string, within time.Durat
 			before = len(h.Commands)
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("after %v: %d commands, %d answers, %d dead, %v", within, len(h.Commands), len(h.Replies), len(h.Dead), err)
+			t.Fatalf("after %v: %d commands, %d answers, %d dead, %v\n%s", within, len(h.Commands), len(h.Replies), len(h.Dead), err, transactions(seeds))
 		}
 		select {
 		case <-ctx.Done():
 		case <-look.C:
 		}
 	}
+}
+
+// transactions tells of those that are open, from which readers wait.
+func transactions(seeds []string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...))
+	if err != nil {
+		return err.Error()
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	var b strings.Builder
+	known, err := adm.DescribeTransactions(ctx)
+	fmt.Fprintln(&b, "transactions:", err)
+	for _, d := range known.Sorted() {
+		fmt.Fprintf(&b, "%s: producer %d epoch %d %s since %d, %d ms, %v, %v\n", d.TxnID, d.ProducerID, d.ProducerEpoch, d.State, d.StartTimestamp, d.TimeoutMillis, d.Topics.Sorted(), d.Err)
+	}
+	writers, err := adm.DescribeProducers(ctx, nil)
+	fmt.Fprintln(&b, "producers:", err)
+	for _, p := range writers.SortedProducers() {
+		if p.CurrentTxnStartOffset >= 0 {
+			fmt.Fprintf(&b, "%s/%d: producer %d epoch %d has a transaction open from %d, coordinator epoch %d, last at %d\n", p.Topic, p.Partition, p.ProducerID, p.ProducerEpoch, p.CurrentTxnStartOffset, p.CoordinatorEpoch, p.LastTimestamp)
+		}
+	}
+	return b.String()
 }

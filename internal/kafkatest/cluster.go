@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -55,7 +56,25 @@ type node struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd // nil while it is dead
 	ended chan struct{}
-	log   bytes.Buffer
+	log   *log // since the last start
+}
+
+// log is what a node says.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // RunCluster runs n nodes, with their data in dir, which must be empty. The
@@ -100,15 +119,26 @@ func RunCluster(dir string, n int) (*Cluster, error) {
 }
 
 // Kill ends a node as kill -9 does.
-func (c *Cluster) Kill(i int) { c.nodes[i].kill() }
+func (c *Cluster) Kill(i int) { c.nodes[i].end(os.Kill) }
 
-// Restart starts a node that was killed, and returns when it listens.
+// Shutdown ends a node in its own way, and waits for it.
+func (c *Cluster) Shutdown(i int) { c.nodes[i].end(syscall.SIGTERM) }
+
+// Restart starts a node that has ended, and returns when it listens.
 func (c *Cluster) Restart(i int) error { return c.nodes[i].start() }
+
+// Said returns what a node said since its last start.
+func (c *Cluster) Said(i int) string {
+	d := c.nodes[i]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
 
 // Stop ends all nodes.
 func (c *Cluster) Stop() {
 	for _, d := range c.nodes {
-		d.kill()
+		d.end(os.Kill)
 	}
 }
 
@@ -135,9 +165,9 @@ func (d *node) format() error {
 func (d *node) start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.log.Reset()
+	d.log = &log{}
 	cmd, ended := java(d.jars, d.heap, "kafka.Kafka", d.config), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = &d.log, &d.log
+	cmd.Stdout, cmd.Stderr = d.log, d.log
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -152,23 +182,29 @@ func (d *node) start() error {
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("kafkatest: Kafka ended:\n%s", d.log.Bytes())
+			return fmt.Errorf("kafkatest: Kafka ended:\n%s", d.log)
 		case <-deadline:
 			_ = cmd.Process.Kill()
 			<-ended
-			return fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", d.log.Bytes())
+			return fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", d.log)
 		case <-time.After(20 * time.Millisecond): // and look again
 		}
 	}
 }
 
-func (d *node) kill() {
+// end ends the node by a signal, or by force if it does not heed that.
+func (d *node) end(by os.Signal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.cmd == nil {
 		return
 	}
-	_ = d.cmd.Process.Kill()
-	<-d.ended
+	_ = d.cmd.Process.Signal(by)
+	select {
+	case <-d.ended:
+	case <-time.After(time.Minute):
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+	}
 	d.cmd = nil
 }
