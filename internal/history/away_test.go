@@ -26,30 +26,31 @@ func TestBrokerThatGoesAwayForAMinute(t *testing.T) {
 		}
 		t.Cleanup(func() { b.Close() })
 		cfg.Addr = b.Addr()
-		outlive(t, cfg.Addr, true, func() { b.Close() }, func() error {
+		outlive(t, cfg.Addr, cfg.Addr, true, func() { b.Close() }, func() error {
 			b, err = broker.Start(cfg)
 			return err
 		})
 	})
 	t.Run("Apache Kafka", func(t *testing.T) {
 		t.Parallel()
-		c, err := kafkatest.RunCluster(t.TempDir(), 1)
+		// Out of reach, but not ended: a node that comes back alone may lose
+		// what it was about to write, see docs/operating.md.
+		direct := kafkatest.Start(t)
+		p := newProxy(t, time.Hour, func(moment) bool { return true })
+		front, err := p.addr(direct[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(c.Stop)
-		t.Cleanup(func() {
-			if t.Failed() {
-				t.Logf("the broker said:\n%s", c.Said(0))
-			}
+		outlive(t, front, direct[0], false, func() { p.cutOff(true) }, func() error {
+			p.cutOff(false)
+			return nil
 		})
-		// An orderly end. Kafka itself may lose the end of a transaction when its
-		// only node is killed: docs/operating.md.
-		outlive(t, c.Seeds[0], false, func() { c.Shutdown(0) }, func() error { return c.Restart(0) })
 	})
 }
 
-func outlive(t *testing.T, broker string, local bool, goAway func(), comeBack func() error) {
+// outlive has users and a service talk to a broker that goes away and comes
+// back. direct is how the test reads its topics.
+func outlive(t *testing.T, broker, direct string, local bool, goAway func(), comeBack func() error) {
 	away := 12 * time.Second
 	if *long > 0 {
 		away = time.Minute
@@ -70,6 +71,7 @@ func outlive(t *testing.T, broker string, local bool, goAway func(), comeBack fu
 		}
 	})
 	pid := p.pid()
+	seeds = []string{direct}
 
 	ctx, end := context.WithCancel(t.Context())
 	defer end()

@@ -164,7 +164,7 @@ func (c *campaign) run(meanwhile func(context.Context, *rand.Rand)) history.Hist
 // worker returns a service behind a proxy.
 func (c *campaign) worker(name string) *worker {
 	w := &worker{c: c}
-	p := newProxy(c, w.passed)
+	p := newProxy(c, session, w.passed)
 	var seeds []string
 	for _, broker := range c.seeds {
 		addr, err := p.addr(broker)

@@ -35,11 +35,13 @@ func (m moment) String() string {
 // proxy is all that one service sees of the brokers. It tells of every moment,
 // and shortens the time-outs that the service asks for.
 type proxy struct {
-	passed func(moment) (forward bool) // is called at every moment, and may take its time
+	passed  func(moment) (forward bool) // is called at every moment, and may take its time
+	session time.Duration               // the longest that is passed on
 
 	mu     sync.Mutex
 	fronts map[string]*front // by the broker's address
 	conns  map[net.Conn]bool
+	away   bool // nobody gets through
 	closed bool
 	open   sync.WaitGroup
 }
@@ -50,8 +52,8 @@ type front struct {
 	ln     net.Listener
 }
 
-func newProxy(t testing.TB, passed func(moment) bool) *proxy {
-	p := &proxy{passed: passed, fronts: map[string]*front{}, conns: map[net.Conn]bool{}}
+func newProxy(t testing.TB, longest time.Duration, passed func(moment) bool) *proxy {
+	p := &proxy{passed: passed, session: longest, fronts: map[string]*front{}, conns: map[net.Conn]bool{}}
 	t.Cleanup(p.close)
 	return p
 }
@@ -116,11 +118,21 @@ func (p *proxy) note(service, broker net.Conn, gone ...net.Conn) (ok bool) {
 	for _, c := range gone {
 		delete(p.conns, c)
 	}
-	if p.closed || service == nil {
+	if p.closed || p.away || service == nil {
 		return false
 	}
 	p.conns[service], p.conns[broker] = true, true
 	return true
+}
+
+// cutOff hangs up, and lets nobody through until it is called again.
+func (p *proxy) cutOff(away bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = away
+	for c := range p.conns {
+		c.Close()
+	}
 }
 
 func (p *proxy) close() {
@@ -190,14 +202,15 @@ func (w *wire) request(b []byte) ([]byte, error) {
 		if err := r.ReadFrom(b[head:]); err != nil {
 			return nil, err
 		}
-		r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = int32(session.Milliseconds()), int32(session.Milliseconds())
+		most := int32(w.session.Milliseconds())
+		r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = min(r.SessionTimeoutMillis, most), min(r.RebalanceTimeoutMillis, most)
 		b = r.AppendTo(b[:head:head])
 	case *kmsg.InitProducerIDRequest:
 		if err := r.ReadFrom(b[head:]); err != nil {
 			return nil, err
 		}
 		if r.TransactionalID != nil {
-			r.TransactionTimeoutMillis = int32(session.Milliseconds())
+			r.TransactionTimeoutMillis = min(r.TransactionTimeoutMillis, int32(w.session.Milliseconds()))
 		}
 		b = r.AppendTo(b[:head:head])
 	}
