@@ -117,7 +117,7 @@ type trap struct {
 }
 
 // services is how many there are all the time. One more joins and leaves.
-const services = 4
+const services = 6
 
 // run has users send to services that suffer, and returns what came of it.
 // meanwhile makes more trouble until its context ends.
@@ -238,7 +238,7 @@ func (c *campaign) suffer(w *worker, f fault, r *rand.Rand) {
 	defer func() { c.log.add(fmt.Sprintf("%s: %s, after %v", w.name, f, time.Since(began))) }()
 	select {
 	case <-tr.sprung:
-	case <-time.After(5 * session):
+	case <-time.After(3 * session):
 		if w.set(nil) == nil {
 			<-tr.sprung // it just happens
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // samples is how many records of a topic are damaged in each way.
-const samples = 10
+const samples = 5
 
 // seesDamage is the test of the test: each topic of a history that was recorded
 // is damaged in every way, and the check must fail each time.

@@ -5,6 +5,7 @@ package history_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,6 +38,7 @@ const typ = "test-counter"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envSeeds) == "" {
+		_ = flag.Set("test.parallel", "8") // the campaigns wait more than they work
 		os.Exit(m.Run())
 	}
 	if err := serve(); err != nil {

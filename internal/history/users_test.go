@@ -25,7 +25,7 @@ type crowd struct {
 }
 
 // instances is how many there are: few, so that users meet.
-const instances = 24
+const instances = 48
 
 // words are what users say, the more often the likelier. The last three are no
 // commands of the type, or none at all.
