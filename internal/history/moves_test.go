@@ -27,7 +27,7 @@ func TestLeadersMove(t *testing.T) {
 	h := c.run(func(ctx context.Context, r *rand.Rand) {
 		for ; sleep(ctx, time.Duration(r.Int64N(int64(time.Second)))); moves++ {
 			cluster.ShufflePartitionLeaders()
-			if r.IntN(4) == 0 {
+			if r.IntN(12) == 0 {
 				cluster.RehashCoordinators()
 			}
 		}
