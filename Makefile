@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz chaos latency bench commands kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz chaos history latency bench commands kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,11 @@ fuzz:            ## a minute for each fuzz target
 
 chaos: deps      ## kill every part at random, for ten minutes on each broker
 	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-embedded
+
+HISTORY ?= -history 10m # and -history-seed N, to run a plan again
+
+history: deps    ## kill, pause and cut off services and brokers at every step, for ten minutes on each kind of broker
+	$(GO) test -race -count=1 -timeout 60m -v ./internal/history $(HISTORY)
 
 latency: build deps  ## measure command to browser on both brokers, the JVM warmed up: docs/latency.md
 	@$(GO) build -o $(CACHE)/kafka-node ./internal/kafkatest/kafka

@@ -30,6 +30,7 @@ var imports = map[string]string{
 	"internal/window":          "",
 	"internal/serve":           "",
 	"internal/broker":          "",
+	"internal/history":         ".",
 	"internal/kafkatest":       "",
 	"internal/kafkatest/kafka": "internal/kafkatest",
 	// what puts them together, and what shows them

@@ -223,6 +223,7 @@ const chunk = 1 << 20
 // handle returns false. It waits for open transactions, but not for records
 // beyond the high watermark.
 func (c *Client) scan(ctx context.Context, cl *kgo.Client, p tp, id [16]byte, from, to int64, most int32, handle func(*kgo.Record) bool) error {
+	begun, told := time.Now(), false
 	for fails := 0; from < to; {
 		g, err := c.fetchOne(ctx, cl, p, id, from, most)
 		if err != nil {
@@ -241,6 +242,12 @@ func (c *Client) scan(ctx context.Context, cl *kgo.Client, p tp, id [16]byte, fr
 		}
 		if g.next == from && from >= g.HighWatermark {
 			return nil
+		}
+		if g.next > from {
+			begun = time.Now()
+		} else if time.Since(begun) > 5*c.away && !told { // a broker would have ended it
+			told = true
+			c.cfg.Log.Warn("an open transaction does not end", "topic", p.topic, "partition", p.partition, "offset", from)
 		}
 		from = g.next
 	}

@@ -1,5 +1,5 @@
 // Package kafkatest runs a real Apache Kafka for tests: one node in KRaft mode
-// on loopback, as a child process.
+// on loopback, or several, as child processes.
 //
 // Its jars come from Maven Central, by the pom.xml in testdata/kafka, into
 // .cache/kafka. A test that needs them and has none fails and says what to do;
@@ -7,7 +7,6 @@
 package kafkatest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -15,28 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
-
-// settings are the broker's. One broker holds everything, and groups form
-// without waiting for latecomers.
-const settings = `process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=%[2]s
-listeners=PLAINTEXT://%[1]s,CONTROLLER://%[2]s
-advertised.listeners=PLAINTEXT://%[1]s
-controller.listener.names=CONTROLLER
-log.dirs=%[3]s
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-`
 
 // Start runs Kafka until the test ends and returns where it listens.
 func Start(t testing.TB) (seeds []string) {
@@ -52,61 +30,17 @@ func Start(t testing.TB) (seeds []string) {
 // Run is Start for a TestMain, with its data in dir, which must be empty. The
 // caller calls stop.
 func Run(dir string) (seeds []string, stop func(), err error) {
-	jars, err := libs()
+	c, err := RunCluster(dir, 1)
 	if err != nil {
 		return nil, nil, err
 	}
-	broker, err := freeAddr()
-	if err != nil {
-		return nil, nil, err
-	}
-	controller, err := freeAddr()
-	if err != nil {
-		return nil, nil, err
-	}
-	config := filepath.Join(dir, "server.properties")
-	text := fmt.Sprintf(settings, broker, controller, filepath.Join(dir, "data"))
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, nil, err
-	}
-	const clusterID = "ZWJiLXRlc3RzLWthZmthMQ"
-	if out, err := java(jars, "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", config).CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("kafkatest: formatting: %w\n%s", err, out)
-	}
-	cmd := java(jars, "kafka.Kafka", config)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		return nil, nil, err
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	stop = func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	}
-	for deadline := time.After(time.Minute); ; {
-		if conn, err := net.Dial("tcp", broker); err == nil {
-			return []string{broker}, stop, conn.Close()
-		}
-		select {
-		case <-ended:
-			return nil, nil, fmt.Errorf("kafkatest: Kafka ended:\n%s", log.Bytes())
-		case <-deadline:
-			stop()
-			return nil, nil, fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", log.Bytes())
-		case <-time.After(20 * time.Millisecond): // and look again
-		}
-	}
+	return c.Seeds, c.Stop, nil
 }
 
 // java is one of the classes in the jars, to be run.
-func java(jars string, args ...string) *exec.Cmd {
+func java(jars, heap string, args ...string) *exec.Cmd {
 	cmd := exec.Command("java", append([]string{
-		"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+		heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-cp", filepath.Join(jars, "*"),
 	}, args...)...)
 	dieWithParent(cmd)

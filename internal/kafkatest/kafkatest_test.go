@@ -23,3 +23,19 @@ func TestMissingJarsSayWhatToDo(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestKilledNodeComesBack(t *testing.T) {
+	c, err := kafkatest.RunCluster(t.TempDir(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	c.Kill(1)
+	if conn, err := net.Dial("tcp", c.Seeds[1]); err == nil {
+		conn.Close()
+		t.Error("the killed node listens")
+	}
+	if err := c.Restart(1); err != nil {
+		t.Error(err)
+	}
+}
