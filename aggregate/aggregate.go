@@ -77,6 +77,7 @@ type Config struct {
 	Deadline    time.Duration // most time for a reducer, 5 s if zero; far less once a batch took twice that
 	Parallel    int           // instances executed at the same time, 16 if zero
 	MaxBytes    int           // most bytes of a record, 1 MB if zero
+	Store       Store         // holds the instances, of this service alone; memory if nil
 	Logger      *slog.Logger  // silent if nil
 	Metrics     Metrics
 }
@@ -125,6 +126,9 @@ func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Logger = cfg.Logger.With("type", typ)
+	if cfg.Store == nil {
+		cfg.Store = newMemory()
+	}
 	cfg.Metrics.fill()
-	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, states: store{}, wanted: map[int32]bool{}}, nil
+	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, wanted: map[int32]bool{}, held: map[int32]bool{}}, nil
 }

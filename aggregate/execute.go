@@ -17,10 +17,9 @@ type service struct {
 	typ      string
 	reducers map[string]reducer
 	log      Log
-	states   store
 	wanted   map[int32]bool // partitions to restore
+	held     map[int32]bool // partitions that are in the store
 	of       int32          // number of partitions, 0 until known
-	failures int            // in a row
 }
 
 // answer is what a command leads to.

@@ -9,13 +9,13 @@ import (
 // Metrics hears what happens; each func may be nil. They are called one at a
 // time, but for Abandoned.
 type Metrics struct {
-	Executed  func(ebb.Outcome)                       // a command, once its transaction is done
-	Committed func(commands int, took time.Duration)  // a transaction, with its execution
-	Retried   func()                                  // polling, restoring or committing failed
-	Dead      func(reason string)                     // a record was no command
-	Lost      func(commands int64)                    // retention was faster than this service
-	Restored  func(instances int, took time.Duration) // a partition was assigned
-	Abandoned func(change int)                        // reducers that run beyond their deadline
+	Executed  func(ebb.Outcome)                      // a command, once its transaction is done
+	Committed func(commands int, took time.Duration) // a transaction, with its execution
+	Retried   func()                                 // polling, restoring or committing failed
+	Dead      func(reason string)                    // a record was no command
+	Lost      func(commands int64)                   // retention was faster than this service
+	Restored  func(records int, took time.Duration)  // a partition was assigned
+	Abandoned func(change int)                       // reducers that run beyond their deadline
 }
 
 func (m *Metrics) fill() {

@@ -46,13 +46,13 @@ func (o outcomes) first() (k key, how refusal, rest outcomes, ok bool) {
 	return key(o[:len(k)]), refusal{codes[o[len(k)]], []byte(o[head+n : end])}, o[end:], true
 }
 
-// intact returns a copy of o up to where it is damaged.
+// intact returns o up to where it is damaged.
 func (o outcomes) intact() outcomes {
 	rest := o
 	for _, _, next, ok := rest.first(); ok; _, _, next, ok = rest.first() {
 		rest = next
 	}
-	return slices.Clone(o[:len(o)-len(rest)])
+	return o[:len(o)-len(rest)]
 }
 
 // find returns how the command with key k went, if it is still known.

@@ -236,10 +236,10 @@ func TestPartitionsComeAndGo(t *testing.T) {
 			},
 			func() (ebb.Batch, error) { cancel(); return ebb.Batch{}, ctx.Err() },
 		}
-		instances := 0
+		restored := 0
 		err := counters.Run(ctx, s, Config{Environment: "prod", Metrics: Metrics{
 			Lost:     func(n int64) { lost += n },
-			Restored: func(n int, _ time.Duration) { instances += n },
+			Restored: func(n int, _ time.Duration) { restored += n },
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -253,8 +253,8 @@ func TestPartitionsComeAndGo(t *testing.T) {
 		if want := []string{"11", "21", "31"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
-		if want := []int32{7, 7, 7}; !reflect.DeepEqual(s.restored, want) || instances != 3 || lost != 2 {
-			t.Errorf("restored %v with %d instances, lost %d", s.restored, instances, lost)
+		if want := []int32{7, 7, 7}; !reflect.DeepEqual(s.restored, want) || restored != 5 || lost != 2 {
+			t.Errorf("restored %v with %d records, lost %d", s.restored, restored, lost)
 		}
 	})
 }

@@ -30,6 +30,9 @@ type job struct {
 func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 	start := time.Now()
 	jobs, lanes, dead := s.sort(records)
+	if err := s.load(lanes); err != nil {
+		return err
+	}
 	s.executeAll(ctx, lanes)
 	if ctx.Err() != nil {
 		return ctx.Err() // and with it the reducers
@@ -43,15 +46,15 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 		out = append(out, s.output(ebb.Replies, l.partition, l.id, j.answer.reply))
 	}
 	for _, l := range lanes {
-		if !bytes.Equal(l.was.outcomes, l.now.outcomes) {
+		if l.changed() {
 			out = append(out, s.record(l.partition, l.id, l.now))
 		}
 	}
 	if err := s.log.Commit(ctx, out); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
-	for _, l := range lanes {
-		s.states[l.partition][l.id] = l.now
+	if err := s.keep(lanes); err != nil {
+		return err
 	}
 	for _, j := range jobs {
 		s.Metrics.Executed(j.answer.outcome)
@@ -81,8 +84,7 @@ func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead [
 		at := place{r.Partition, cmd.ID}
 		l := byPlace[at]
 		if l == nil {
-			was := s.states[r.Partition][cmd.ID]
-			l = &lane{partition: r.Partition, id: cmd.ID, was: was, now: was}
+			l = &lane{partition: r.Partition, id: cmd.ID}
 			byPlace[at] = l
 			lanes = append(lanes, l)
 		}
@@ -93,23 +95,68 @@ func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead [
 	return jobs, lanes, dead
 }
 
+// load reads the instances of all lanes.
+func (s *service) load(lanes []*lane) error {
+	var failed atomic.Pointer[error]
+	s.sideBySide(len(lanes), func(i int) {
+		l := lanes[i]
+		b, err := s.Store.Get(l.partition, l.id)
+		if err == nil {
+			l.was, err = unpack(b)
+		}
+		if l.now = l.was; err != nil {
+			failed.Store(&err)
+		}
+	})
+	if err := failed.Load(); err != nil {
+		return fatal{fmt.Errorf("aggregate: %s: reading the store: %w", s.typ, *err)}
+	}
+	return nil
+}
+
+// changed tells whether there is something new to store.
+func (l *lane) changed() bool { return !bytes.Equal(l.was.outcomes, l.now.outcomes) }
+
+// keep puts what was committed into the store.
+func (s *service) keep(lanes []*lane) error {
+	entries := map[int32][]Entry{}
+	for _, l := range lanes {
+		if l.changed() {
+			entries[l.partition] = append(entries[l.partition], Entry{l.id, l.now.pack()})
+		}
+	}
+	for partition, e := range entries {
+		if err := s.Store.Put(partition, e); err != nil {
+			return fatal{fmt.Errorf("aggregate: %s: writing the store: %w", s.typ, err)}
+		}
+	}
+	return nil
+}
+
 // executeAll executes lanes side by side, and the jobs of each in turn.
 func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 	// Hanging reducers must not hold a batch until the group gives up on us.
 	patience := time.Now().Add(2 * s.Deadline)
+	s.sideBySide(len(lanes), func(i int) {
+		l := lanes[i]
+		for _, j := range l.jobs {
+			if ctx.Err() != nil {
+				return
+			}
+			limit := min(s.Deadline, max(time.Until(patience), s.Deadline/100))
+			l.now, j.answer = s.execute(ctx, limit, l.now, j.command)
+		}
+	})
+}
+
+// sideBySide calls do with 0 to n-1, as many at a time as Parallel says.
+func (s *service) sideBySide(n int, do func(int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(s.Parallel, len(lanes)) {
+	for range min(s.Parallel, n) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(lanes)); i = next.Add(1) - 1 {
-				l := lanes[i]
-				for _, j := range l.jobs {
-					if ctx.Err() != nil {
-						return
-					}
-					limit := min(s.Deadline, max(time.Until(patience), s.Deadline/100))
-					l.now, j.answer = s.execute(ctx, limit, l.now, j.command)
-				}
+			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
+				do(i)
 			}
 		})
 	}
