@@ -37,6 +37,24 @@
 // They stay: what a reducer changed in its T is carried over to the state as
 // it is stored, field by field through nested objects, but not within arrays.
 // Numbers in untyped parts are [encoding/json.Number], so none is altered.
+//
+// # Unique values
+//
+// A type with Unique has one instance for each value, such as an account for
+// each address. A service first puts commands under their values, on the topic
+// <type>-unique, and executes them from there; that takes a second member of a
+// group, Config.Unique. The _id of the first command stays the instance's, also
+// when it was refused and when the instance is deleted: a later command makes
+// the instance anew under the same _id, and its _seq goes on. Replies say which
+// _id that is. A value never changes, for a command with another one is for
+// another instance. So every command must carry it: one without it is rejected
+// with the code UNIQUE, as is one that would give an _id to a second value of
+// the same partition.
+//
+// Values are the same if their JSON is, the order of fields and the writing of
+// numbers apart. Letters are not: Unique itself puts addresses into lower case.
+// To add Unique to a type that has states, or to take it away, is another type:
+// the service refuses to start, for it would not find its instances.
 package aggregate
 
 import (
@@ -53,6 +71,11 @@ import (
 type Type[T any] struct {
 	Name string                // <app>-<type>
 	On   map[string]Reducer[T] // by the command's name
+
+	// Unique returns the value that tells instances apart, if their _id does
+	// not: commands with the same value go to one instance, whatever their _id
+	// is. It must be quick, and depend on the command's fields alone.
+	Unique func(Command) (value any, ok bool)
 }
 
 // Reducer returns the state that a command leads to, or what is wrong with it:
@@ -77,6 +100,7 @@ type Config struct {
 	Deadline    time.Duration // most time for a reducer, 5 s if zero; far less once a batch took twice that
 	Parallel    int           // instances executed at the same time, 16 if zero
 	MaxBytes    int           // most bytes of a record, 1 MB if zero
+	Unique      Log           // of the topic of unique values; for a type with Unique, and only then
 	Store       Store         // holds the instances, of this service alone; memory if nil
 	Logger      *slog.Logger  // silent if nil
 	Metrics     Metrics
@@ -93,9 +117,17 @@ func (t Type[T]) Run(ctx context.Context, log Log, cfg Config) error {
 		}
 		reducers[name] = untyped(f)
 	}
+	if (t.Unique == nil) != (cfg.Unique == nil) {
+		return fmt.Errorf("aggregate: %s: Unique of the Type and Unique of the Config belong together", t.Name)
+	}
 	s, err := newService(t.Name, reducers, log, cfg)
 	if err != nil {
 		return err
+	}
+	if t.Unique != nil {
+		s.log, s.unique = cfg.Unique, true
+		k := rekeyer{service: s, stage: log, value: t.Unique}
+		return k.run(ctx)
 	}
 	return s.run(ctx)
 }

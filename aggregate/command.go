@@ -78,8 +78,6 @@ func parse(r ebb.Record) (c Command, reason string) {
 	switch {
 	case c.ID == "":
 		return c, "no _id"
-	case c.ID != strings.ToLower(string(r.Key)):
-		return c, "key is not _id"
 	case c.Corr == "":
 		return c, "no _corr"
 	case c.User.Name == "":

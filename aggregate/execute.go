@@ -15,6 +15,7 @@ import (
 type service struct {
 	Config
 	typ      string
+	unique   bool // instances are told by a unique value
 	reducers map[string]reducer
 	log      Log
 	wanted   map[int32]bool // partitions to restore

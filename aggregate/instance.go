@@ -12,10 +12,12 @@ import (
 const (
 	headerPartitions = "ebb-partitions"
 	headerOutcomes   = "ebb-outcomes"
+	headerUnique     = "ebb-unique"
 )
 
 // instance is what a state record holds. Its bytes are never altered.
 type instance struct {
+	id       string // empty where it is the key
 	state    []byte // nil if there is no record
 	outcomes outcomes
 }
@@ -33,12 +35,15 @@ func (i instance) message(typ, id string) (ebb.Message, error) {
 	return m, nil
 }
 
-// record returns the state record of an instance.
-func (s *service) record(partition int32, id string, i instance) ebb.Record {
-	r := s.output(ebb.Aggregates, partition, id, i.state)
+// record returns the state record of a lane's instance.
+func (s *service) record(l *lane) ebb.Record {
+	r := s.output(ebb.Aggregates, l.partition, l.id, l.now.state)
 	r.Headers = []ebb.Header{
 		{Key: headerPartitions, Value: strconv.AppendInt(nil, int64(s.of), 10)},
-		{Key: headerOutcomes, Value: i.outcomes},
+		{Key: headerOutcomes, Value: l.now.outcomes},
+	}
+	if s.unique {
+		r.Headers = append(r.Headers, ebb.Header{Key: headerUnique, Value: []byte(l.key)})
 	}
 	return r
 }
@@ -52,10 +57,12 @@ func (s *service) output(p ebb.Purpose, partition int32, id string, value []byte
 	}
 }
 
-// pack is an instance as the store has it: outcomes behind their length, and
-// the state.
+// pack is an instance as the store has it: id and outcomes behind their
+// lengths, and the state.
 func (i instance) pack() []byte {
-	b := make([]byte, 0, binary.MaxVarintLen32+len(i.outcomes)+len(i.state))
+	b := make([]byte, 0, 2*binary.MaxVarintLen16+len(i.id)+len(i.outcomes)+len(i.state))
+	b = binary.AppendUvarint(b, uint64(len(i.id)))
+	b = append(b, i.id...)
 	b = binary.AppendUvarint(b, uint64(len(i.outcomes)))
 	b = append(b, i.outcomes...)
 	return append(b, i.state...)
@@ -66,10 +73,20 @@ func unpack(b []byte) (instance, error) {
 	if b == nil {
 		return instance{}, nil
 	}
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
+	id, b, ok1 := cut(b)
+	outcomes, b, ok2 := cut(b)
+	if !ok1 || !ok2 {
 		return instance{}, errors.New("an instance is damaged")
 	}
+	return instance{string(id), b, outcomes}, nil
+}
+
+// cut takes what stands behind its length off b.
+func cut(b []byte) (part, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
 	end := n + int(size)
-	return instance{state: b[end:len(b):len(b)], outcomes: outcomes(b[n:end:end])}, nil
+	return b[n:end:end], b[end:len(b):len(b)], true
 }

@@ -7,10 +7,11 @@ import (
 )
 
 // Metrics hears what happens; each func may be nil. They are called one at a
-// time, but for Abandoned.
+// time, but for Abandoned, and for those of a type with Unique.
 type Metrics struct {
 	Executed  func(ebb.Outcome)                      // a command, once its transaction is done
 	Committed func(commands int, took time.Duration) // a transaction, with its execution
+	Rekeyed   func(commands int, took time.Duration) // a transaction that put commands under their unique values
 	Retried   func()                                 // polling, restoring or committing failed
 	Dead      func(reason string)                    // a record was no command
 	Lost      func(commands int64)                   // retention was faster than this service
@@ -24,6 +25,9 @@ func (m *Metrics) fill() {
 	}
 	if m.Committed == nil {
 		m.Committed = func(int, time.Duration) {}
+	}
+	if m.Rekeyed == nil {
+		m.Rekeyed = func(int, time.Duration) {}
 	}
 	if m.Retried == nil {
 		m.Retried = func() {}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ebb-events/ebb"
@@ -15,9 +14,6 @@ type fatal struct{ error }
 
 func (f fatal) Unwrap() error { return f.error }
 
-// filling is how many instances are put into the store at once.
-const filling = 1000
-
 // restore puts a partition's instances into the store.
 func (s *service) restore(ctx context.Context, partition int32) error {
 	start := time.Now()
@@ -26,28 +22,20 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var entries []Entry
-	put := func() {
-		if err := s.Store.Put(partition, entries); err != nil {
-			cancel(fatal{fmt.Errorf("aggregate: %s: filling the store: %w", s.typ, err)})
-		}
-		entries = nil
-	}
+	f := filler{s: s, partition: partition}
 	records, written := 0, ""
 	of, err := s.log.Restore(ctx, partition, func(r ebb.Record) {
 		records++
 		if n := r.Header(headerPartitions); n != nil && written == "" {
 			written = string(n)
 		}
-		if entries == nil {
-			entries = make([]Entry, 0, filling)
-		}
-		entries = append(entries, entry(r))
-		if len(entries) == filling {
-			put()
+		if err := f.add(r); err != nil {
+			cancel(err)
 		}
 	})
-	put()
+	if err := f.flush(); err != nil {
+		cancel(err)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -64,16 +52,6 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	s.held[partition] = true
 	s.Metrics.Restored(records, time.Since(start))
 	return nil
-}
-
-// entry is a state record as the store has it. It keeps nothing of r, whose
-// memory is that of a whole fetch.
-func entry(r ebb.Record) Entry {
-	e := Entry{Key: strings.ToLower(string(r.Key))}
-	if r.Value != nil {
-		e.Value = instance{r.Value, outcomes(r.Header(headerOutcomes)).intact()}.pack()
-	}
-	return e
 }
 
 // forget takes a partition out of the store.

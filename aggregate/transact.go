@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,16 +14,24 @@ import (
 
 // lane is an instance's share of a batch.
 type lane struct {
+	place
+	id       string // of the instance; empty while none has it
+	was, now instance
+	jobs     []*job
+}
+
+// place is where the store has an instance. The key is its id, or its unique
+// value if the type has those.
+type place struct {
 	partition int32
-	id        string
-	was, now  instance
-	jobs      []*job
+	key       string
 }
 
 // job is a command and its answer.
 type job struct {
 	lane    *lane
 	command Command
+	taken   bool // its _id, by another unique value
 	answer  answer
 }
 
@@ -33,6 +42,11 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 	if err := s.load(lanes); err != nil {
 		return err
 	}
+	if s.unique {
+		if err := s.nameAll(lanes); err != nil {
+			return err
+		}
+	}
 	s.executeAll(ctx, lanes)
 	if ctx.Err() != nil {
 		return ctx.Err() // and with it the reducers
@@ -41,13 +55,13 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 	for _, j := range jobs {
 		l := j.lane
 		if j.answer.event != nil {
-			out = append(out, s.output(ebb.Events, l.partition, l.id, j.answer.event))
+			out = append(out, s.output(ebb.Events, l.partition, j.command.ID, j.answer.event))
 		}
-		out = append(out, s.output(ebb.Replies, l.partition, l.id, j.answer.reply))
+		out = append(out, s.output(ebb.Replies, l.partition, j.command.ID, j.answer.reply))
 	}
 	for _, l := range lanes {
 		if l.changed() {
-			out = append(out, s.record(l.partition, l.id, l.now))
+			out = append(out, s.record(l))
 		}
 	}
 	if err := s.log.Commit(ctx, out); err != nil {
@@ -69,22 +83,25 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 // sort parses records into jobs, in order, and gives each instance its lane.
 // dead says why some are no commands.
 func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead []string) {
-	type place struct {
-		partition int32
-		id        string
-	}
 	byPlace := map[place]*lane{}
 	for _, r := range records {
 		cmd, reason := parse(r)
+		key := strings.ToLower(string(r.Key))
+		switch {
+		case s.unique:
+			key = string(r.Key)
+		case reason == "" && cmd.ID != key:
+			reason = "key is not _id"
+		}
 		if reason != "" {
 			s.log.Dead(r, reason)
 			dead = append(dead, reason)
 			continue
 		}
-		at := place{r.Partition, cmd.ID}
+		at := place{r.Partition, key}
 		l := byPlace[at]
 		if l == nil {
-			l = &lane{partition: r.Partition, id: cmd.ID}
+			l = &lane{place: at, id: cmd.ID}
 			byPlace[at] = l
 			lanes = append(lanes, l)
 		}
@@ -100,7 +117,7 @@ func (s *service) load(lanes []*lane) error {
 	var failed atomic.Pointer[error]
 	s.sideBySide(len(lanes), func(i int) {
 		l := lanes[i]
-		b, err := s.Store.Get(l.partition, l.id)
+		b, err := s.Store.Get(l.partition, l.key)
 		if err == nil {
 			l.was, err = unpack(b)
 		}
@@ -122,7 +139,10 @@ func (s *service) keep(lanes []*lane) error {
 	entries := map[int32][]Entry{}
 	for _, l := range lanes {
 		if l.changed() {
-			entries[l.partition] = append(entries[l.partition], Entry{l.id, l.now.pack()})
+			entries[l.partition] = append(entries[l.partition], Entry{l.key, l.now.pack()})
+			if s.unique && l.was.state == nil {
+				entries[l.partition] = append(entries[l.partition], Entry{holder(l.id), []byte(l.key)})
+			}
 		}
 	}
 	for partition, e := range entries {
@@ -142,6 +162,10 @@ func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 		for _, j := range l.jobs {
 			if ctx.Err() != nil {
 				return
+			}
+			if j.taken {
+				j.answer = s.refuseTaken(j.command)
+				continue
 			}
 			limit := min(s.Deadline, max(time.Until(patience), s.Deadline/100))
 			l.now, j.answer = s.execute(ctx, limit, l.now, j.command)
