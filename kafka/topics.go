@@ -74,7 +74,7 @@ func (c *Client) settings(purpose ebb.Purpose, brokers int) map[string]string {
 		"min.insync.replicas": strconv.Itoa(min(2, brokers)),
 	}
 	switch purpose {
-	case ebb.Events:
+	case ebb.Events, ebb.FullEvents:
 		s["retention.ms"] = forever
 	case ebb.Aggregates:
 		s["retention.ms"] = forever
