@@ -140,10 +140,21 @@ func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*
 		return nil, fmt.Errorf("aggregate: %s has no reducers", typ)
 	case log == nil:
 		return nil, fmt.Errorf("aggregate: %s: log is required", typ)
+	}
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	cfg.Logger = cfg.Logger.With("type", typ)
+	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, wanted: map[int32]bool{}, held: map[int32]bool{}}, nil
+}
+
+// fill checks cfg and puts in what is left out.
+func (cfg *Config) fill() error {
+	switch {
 	case cfg.Deadline < 0 || cfg.Parallel < 0:
-		return nil, fmt.Errorf("aggregate: Deadline is %v and Parallel %d, want none or more", cfg.Deadline, cfg.Parallel)
+		return fmt.Errorf("aggregate: Deadline is %v and Parallel %d, want none or more", cfg.Deadline, cfg.Parallel)
 	case cfg.MaxBytes != 0 && cfg.MaxBytes < 2*reserved:
-		return nil, fmt.Errorf("aggregate: MaxBytes is %d, want at least %d", cfg.MaxBytes, 2*reserved)
+		return fmt.Errorf("aggregate: MaxBytes is %d, want at least %d", cfg.MaxBytes, 2*reserved)
 	}
 	if cfg.Deadline == 0 {
 		cfg.Deadline = 5 * time.Second
@@ -157,10 +168,9 @@ func newService(typ string, reducers map[string]reducer, log Log, cfg Config) (*
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Logger = cfg.Logger.With("type", typ)
 	if cfg.Store == nil {
 		cfg.Store = newMemory()
 	}
 	cfg.Metrics.fill()
-	return &service{Config: cfg, typ: typ, reducers: reducers, log: log, wanted: map[int32]bool{}, held: map[int32]bool{}}, nil
+	return nil
 }

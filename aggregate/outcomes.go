@@ -19,12 +19,17 @@ const maxOutcomes = 64
 // codes are what the header calls outcomes. Add at the end only.
 var codes = []ebb.Outcome{ebb.Applied, ebb.Unchanged, ebb.Rejected, ebb.Stale, ebb.Unknown, ebb.Forbidden, ebb.Failed}
 
-// key identifies a command among those of an instance.
+// key identifies a command among those of an instance: by its sender, name and
+// _corr, and by its cause if it has one.
 type key [16]byte
 
 func (c Command) key() key {
 	var b []byte
-	for _, part := range []string{c.User.Name, c.Name, c.Corr} {
+	parts := []string{c.User.Name, c.Name, c.Corr}
+	if c.Cause != "" {
+		parts = append(parts, c.Cause)
+	}
+	for _, part := range parts {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}

@@ -115,7 +115,7 @@ func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead [
 // load reads the instances of all lanes.
 func (s *service) load(lanes []*lane) error {
 	var failed atomic.Pointer[error]
-	s.sideBySide(len(lanes), func(i int) {
+	sideBySide(s.Parallel, len(lanes), func(i int) {
 		l := lanes[i]
 		b, err := s.Store.Get(l.partition, l.key)
 		if err == nil {
@@ -157,7 +157,7 @@ func (s *service) keep(lanes []*lane) error {
 func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 	// Hanging reducers must not hold a batch until the group gives up on us.
 	patience := time.Now().Add(2 * s.Deadline)
-	s.sideBySide(len(lanes), func(i int) {
+	sideBySide(s.Parallel, len(lanes), func(i int) {
 		l := lanes[i]
 		for _, j := range l.jobs {
 			if ctx.Err() != nil {
@@ -173,11 +173,11 @@ func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 	})
 }
 
-// sideBySide calls do with 0 to n-1, as many at a time as Parallel says.
-func (s *service) sideBySide(n int, do func(int)) {
+// sideBySide calls do with 0 to n-1, so many at a time.
+func sideBySide(most, n int, do func(int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(s.Parallel, n) {
+	for range min(most, n) {
 		workers.Go(func() {
 			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
 				do(i)
