@@ -219,10 +219,16 @@ func TestDeadLettersComeWithTheCommit(t *testing.T) {
 	})
 }
 
+// make makes a topic.
+func (b *bench) make(partitions int32, topic string) {
+	b.Helper()
+	_, err := kadm.NewClient(b.admin).CreateTopic(b.in(), partitions, 1, nil, topic)
+	b.must(err)
+}
+
 func TestUnequalPartitionsAreRefused(t *testing.T) {
 	b := onEmbedded(t)
-	_, err := kadm.NewClient(b.admin).CreateTopic(b.in(), 5, 1, nil, b.topic(ebb.Replies))
-	b.must(err)
+	b.make(5, b.topic(ebb.Replies))
 	cmds := b.open().Commands(typ, "s")
 	defer cmds.Close()
 	if _, err := cmds.Poll(b.in()); err == nil || !strings.Contains(err.Error(), "make them equal") {
