@@ -45,6 +45,11 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	if written == "" && s.of != 0 {
 		written = strconv.Itoa(int(s.of))
 	}
+	if written == "" {
+		if written, err = s.elsewhere(ctx, partition, of); err != nil {
+			return err
+		}
+	}
 	if written != "" && written != strconv.Itoa(int(of)) {
 		return fatal{fmt.Errorf("aggregate: %s has %d partitions but its state was written for %s: instances would no longer be found", s.typ, of, written)}
 	}
@@ -52,6 +57,38 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	s.held[partition] = true
 	s.Metrics.Restored(records, time.Since(start))
 	return nil
+}
+
+// elsewhere looks for the number of partitions in those of a type's partitions
+// that somebody else may have: one that was added has nothing to tell.
+func (s *service) elsewhere(ctx context.Context, but, of int32) (written string, err error) {
+	for partition := range of {
+		if partition == but {
+			continue
+		}
+		ctx, enough := context.WithCancel(ctx)
+		records := 0
+		_, err := s.log.Restore(ctx, partition, func(r ebb.Record) {
+			if records++; ctx.Err() != nil {
+				return
+			}
+			if n := r.Header(headerPartitions); n != nil {
+				written = string(n)
+			}
+			if written != "" || records == 1000 { // of another program, which has none
+				enough()
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			enough()
+			return "", fmt.Errorf("looking into partition %d: %w", partition, err)
+		}
+		enough()
+		if written != "" {
+			break
+		}
+	}
+	return written, nil
 }
 
 // forget takes a partition out of the store.
