@@ -48,8 +48,10 @@
 // the instance anew under the same _id, and its _seq goes on. Replies say which
 // _id that is. A value never changes, for a command with another one is for
 // another instance. So every command must carry it: one without it is rejected
-// with the code UNIQUE, as is one that would give an _id to a second value of
-// the same partition.
+// with the code UNIQUE. An _id is for one value, too, and whoever sends a command
+// for a new one makes a new _id. A second value for an _id is rejected where
+// that can be seen, which is in the same partition; elsewhere there would be two
+// instances with one _id, and readers would see one of them.
 //
 // Values are the same if their JSON is, the order of fields and the writing of
 // numbers apart. Letters are not: Unique itself puts addresses into lower case.

@@ -41,7 +41,9 @@ func runChain(t *testing.T, b *bus, r Reactor, cfg Config) {
 	done := make(chan error, 3)
 	go func() { done <- orders.Run(ctx, b.member("test-order-command", "test-order-aggregate"), Config{}) }()
 	go func() { done <- r.Run(ctx, b.member("test-order-event", ""), cfg) }()
-	go func() { done <- counters.Run(ctx, b.member("test-counter-command", "test-counter-aggregate"), Config{}) }()
+	go func() {
+		done <- counters.Run(ctx, b.member("test-counter-command", "test-counter-aggregate"), Config{})
+	}()
 	time.Sleep(time.Minute) // of the bubble: pauses after failures, too
 	synctest.Wait()
 	cancel()

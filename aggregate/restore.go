@@ -25,6 +25,9 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	f := filler{s: s, partition: partition}
 	records, written := 0, ""
 	of, err := s.log.Restore(ctx, partition, func(r ebb.Record) {
+		if ctx.Err() != nil {
+			return
+		}
 		records++
 		if n := r.Header(headerPartitions); n != nil && written == "" {
 			written = string(n)
@@ -33,8 +36,10 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 			cancel(err)
 		}
 	})
-	if err := f.flush(); err != nil {
-		cancel(err)
+	if ctx.Err() == nil {
+		if err := f.flush(); err != nil {
+			cancel(err)
+		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

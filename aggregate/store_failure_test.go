@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -81,6 +82,18 @@ func TestBrokenStoreEndsTheServiceAndLosesNothing(t *testing.T) {
 				t.Errorf("%s %d: got %v, want %v", call, n, got, want)
 			}
 		}
+	}
+}
+
+// TestFillingStopsAtTheFirstError has more states than are put at once.
+func TestFillingStopsAtTheFirstError(t *testing.T) {
+	b := newBroker()
+	for i := range 5 * filling {
+		b.out = append(b.out, ebb.Record{Topic: "test-counter-aggregate", Key: fmt.Append(nil, i), Value: []byte("{}")})
+	}
+	s := &brittle{Store: newMemory(), call: "put", left: 1}
+	if err := b.run(t.Context(), Config{Store: s}); !errors.Is(err, errDisk) {
+		t.Errorf("got %v", err)
 	}
 }
 

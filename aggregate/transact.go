@@ -175,6 +175,10 @@ func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 
 // sideBySide calls do with 0 to n-1, so many at a time.
 func sideBySide(most, n int, do func(int)) {
+	if n == 1 {
+		do(0)
+		return
+	}
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(most, n) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"reflect"
 	"strings"
 	"sync"
@@ -261,6 +262,32 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%v: got %s, want an error", wrong, got)
 		}
 	}
+}
+
+// TestPlainNumber compares with exact arithmetic.
+func TestPlainNumber(t *testing.T) {
+	number := rapid.StringMatching(`-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?`)
+	exact := func(t *rapid.T, text string) *big.Rat {
+		r, ok := new(big.Rat).SetString(text)
+		if !ok || !json.Valid([]byte(text)) {
+			t.Fatalf("%s is no number", text)
+		}
+		return r
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a := number.Draw(t, "number")
+		plain, err := plainNumber(a)
+		if err != nil || exact(t, a).Cmp(exact(t, plain.String())) != 0 {
+			t.Fatalf("%s becomes %s, %v", a, plain, err)
+		}
+		if again, err := plainNumber(plain.String()); again != plain || err != nil {
+			t.Fatalf("%s becomes %s, %v", plain, again, err)
+		}
+		scaled, err := plainNumber(exact(t, a).FloatString(150))
+		if err != nil || scaled != plain {
+			t.Fatalf("%s and its decimals become %s and %s, %v", a, plain, scaled, err)
+		}
+	})
 }
 
 func TestBothStagesEndTogether(t *testing.T) {

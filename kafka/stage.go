@@ -11,8 +11,7 @@ import (
 )
 
 // Stage is a member of a group that takes records off a topic of one type and
-// writes others, a transaction at a time. It is for one caller, but for
-// Restore.
+// writes others, a transaction at a time. It is for one caller.
 type Stage struct {
 	m       member
 	typ     string
