@@ -11,6 +11,7 @@ import (
 // bus is what the topics of several services hold.
 type bus struct {
 	of   int32        // partitions of every topic
+	most int          // records of a partition in a poll, all if zero
 	fail func() error // of a commit, nil for never
 
 	mu      sync.Mutex
@@ -103,8 +104,12 @@ func (m *busMember) Poll(ctx context.Context) (batch ebb.Batch, err error) {
 		m.mu.Lock()
 		m.given, m.buried = make([]int, m.of), nil
 		for p, records := range m.topics[m.topic] {
-			batch.Records = append(batch.Records, records[m.at[m.topic][p]:]...)
+			from := m.at[m.topic][p]
 			m.given[p] = len(records)
+			if m.most > 0 {
+				m.given[p] = min(m.given[p], from+m.most)
+			}
+			batch.Records = append(batch.Records, records[from:m.given[p]]...)
 		}
 		changed := m.changed
 		m.mu.Unlock()

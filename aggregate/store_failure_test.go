@@ -97,6 +97,22 @@ func TestFillingStopsAtTheFirstError(t *testing.T) {
 	}
 }
 
+// TestStoreIsNoSource has a store with something in it from before.
+func TestStoreIsNoSource(t *testing.T) {
+	s := newMemory()
+	for p := range int32(2) {
+		if err := s.Put(p, []Entry{{"i", instance{state: []byte(`{"_seq":7,"value":7}`)}.pack()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBroker()
+	b.send(`{"_id":"i","_corr":"0","_command":"plus","_jwt":{"sub":"ann"}}`)
+	b.work(t, Config{Store: s})
+	if got := b.topic(ebb.Replies); string(got[0]["value"]) != "1" {
+		t.Errorf("got %s, want 1", got[0]["value"])
+	}
+}
+
 func TestDamagedInstanceEndsTheService(t *testing.T) {
 	b := newBroker()
 	b.send(`{"_id":"i","_corr":"0","_command":"plus","_jwt":{"sub":"ann"}}`)

@@ -166,6 +166,36 @@ func TestAnIDHasOneValue(t *testing.T) {
 	})
 }
 
+func TestAnIDHasOneValueFromBatchToBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		b.of, b.most = 1, 1
+		send(b, "c0", "i", "plus", `,"mail":"a@x"`)
+		send(b, "c1", "i", "plus", `,"mail":"b@x"`)
+		send(b, "c2", "i", "plus", `,"mail":"a@x"`)
+		runAccounts(t, b, Config{})
+		got := told(b, "test-account")
+		if got["c0"] != "applied i 0" || !strings.HasPrefix(got["c1"], "rejected") || got["c2"] != "applied i 1" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestRekeyedCommandIsTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		at := time.UnixMilli(12345)
+		const value = `{"_id":"I","_corr":"c","_command":"plus","_jwt":{"sub":"ann"},"mail":"a@x","n":1.50}`
+		header := ebb.Header{Key: headerCause, Value: []byte("a-b/i/0/r/0")}
+		b.put(ebb.Record{Topic: "test-account-command", Partition: 2, Key: []byte("i"), Value: []byte(value), Timestamp: at, Headers: []ebb.Header{header}})
+		runAccounts(t, b, Config{})
+		got := b.records("test-account-unique")
+		if len(got) != 1 || string(got[0].Key) != `"a@x"` || string(got[0].Value) != value || !got[0].Timestamp.Equal(at) || string(got[0].Header(headerCause)) != string(header.Value) {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
 // TestUniqueHistory has many senders make the same accounts with ids of their
 // own, while transactions of both stages fail and processes end.
 func TestUniqueHistory(t *testing.T) {

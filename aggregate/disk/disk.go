@@ -45,7 +45,7 @@ type Store struct {
 // and keeps other processes out of it. The caller closes the store.
 func Open(dir string) (*Store, error) { return open(dir, scratch{vfs.Default}) }
 
-func open(dir string, fs vfs.FS) (*Store, error) {
+func open(dir string, fs vfs.FS, change ...func(*pebble.Options)) (*Store, error) {
 	path := filepath.Join(dir, "instances")
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("disk: %w", err)
@@ -58,7 +58,11 @@ func open(dir string, fs vfs.FS) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("disk: %w", err), lock.Close())
 	}
 	s := &Store{lock: lock, broken: make(chan struct{})}
-	if s.db, err = pebble.Open(path, s.options(fs)); err != nil {
+	o := s.options(fs)
+	for _, f := range change {
+		f(o)
+	}
+	if s.db, err = pebble.Open(path, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("disk: %w", err), lock.Close())
 	}
 	return s, nil

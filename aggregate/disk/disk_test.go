@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -110,5 +111,39 @@ func TestFullDiskFailsAndDoesNotHang(t *testing.T) {
 	}
 	if err := s.Clear(1); !errors.Is(err, errFull) {
 		t.Errorf("clearing: got %v, want %v", err, errFull)
+	}
+}
+
+// TestStuckDiskIsNotWaitedFor has a write wait for a disk that then fails.
+func TestStuckDiskIsNotWaitedFor(t *testing.T) {
+	stuck, stalled := make(chan struct{}), make(chan struct{})
+	var working atomic.Bool
+	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if working.Load() && op.Kind == errorfs.OpFileWrite {
+			<-stuck
+			return errFull
+		}
+		return nil
+	}))
+	s, err := open(t.TempDir(), scratch{fs}, func(o *pebble.Options) {
+		o.EventListener.WriteStallBegin = func(pebble.WriteStallBeginInfo) { close(stalled) }
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	working.Store(true)
+	failed := make(chan error, 1)
+	go func() {
+		for {
+			if err := s.Put(1, []aggregate.Entry{{Key: "i", Value: bytes.Repeat([]byte("v"), 1<<20)}}); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	<-stalled
+	close(stuck)
+	if err := <-failed; !errors.Is(err, errFull) {
+		t.Errorf("got %v, want %v", err, errFull)
 	}
 }
