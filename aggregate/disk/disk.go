@@ -3,7 +3,7 @@
 //
 // It is scratch space: emptied when it is opened, filled from the state topic
 // when partitions are assigned, and never synced. A crash loses all of it and
-// nothing that counts. What it takes of memory is about 100 MiB, however many
+// nothing that counts. It takes less than 100 MiB of memory, however many
 // instances there are.
 package disk
 
