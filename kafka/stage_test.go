@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -180,6 +181,30 @@ func TestRestoreWaitsForAnOpenTransaction(t *testing.T) {
 		b.must(err)
 		if of != 12 {
 			b.Errorf("got %d partitions", of)
+		}
+	})
+}
+
+// TestRestoreEndsWithItsContext is for who only wants to see a state or two.
+func TestRestoreEndsWithItsContext(t *testing.T) {
+	onBoth(t, func(b *bench) {
+		c := b.open()
+		cmds := c.Commands(typ, "s"+b.env)
+		defer cmds.Close()
+		b.must(c.Prepare(b.in(), ebb.Aggregates))
+		topic := b.topic(ebb.Aggregates)
+		b.put(topic, 7, 0, 1)
+		open := b.transaction(false, &kgo.Record{Topic: topic, Partition: 7, Key: []byte("k"), Value: []byte(`{"n":1}`)})
+		ctx, enough := cancelable(b.in())
+		if _, err := cmds.Restore(ctx, 7, func(ebb.Record) { enough() }); !errors.Is(err, context.Canceled) {
+			b.Errorf("got %v", err)
+		}
+		b.must(open.EndTransaction(b.in(), kgo.TryAbort))
+		n := 0
+		_, err := cmds.Restore(b.in(), 7, func(ebb.Record) { n++ })
+		b.must(err)
+		if n != 1 {
+			b.Errorf("afterwards it has %d states, want 1", n)
 		}
 	})
 }
