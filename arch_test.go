@@ -23,6 +23,8 @@ var imports = map[string]string{
 	"edge":      "channel grip internal/hold internal/window sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
+	// a store of one
+	"aggregate/disk": "aggregate",
 	// the adapter
 	"kafka": ". channel",
 	// mechanisms
@@ -64,6 +66,7 @@ var only = map[string]string{
 	"github.com/go-jose/go-jose":          "grip gateway dev",
 	"github.com/prometheus/client_golang": "internal/serve",
 	"github.com/wI2L/jsondiff":            "aggregate",
+	"github.com/cockroachdb/pebble":       "aggregate/disk",
 	"github.com/alecthomas/kong":          "cmd/ebb",
 	"go.yaml.in/yaml":                     "cmd/ebb",
 	"golang.org/x/crypto":                 "gateway",

@@ -158,6 +158,7 @@ type Purpose string
 // The topics of an aggregate type.
 const (
 	Commands   Purpose = "command"
+	Uniques    Purpose = "unique" // commands again, their key a value that is unique
 	Events     Purpose = "event"
 	FullEvents Purpose = "event-full" // with the states before and after, for types that want it
 	Aggregates Purpose = "aggregate"

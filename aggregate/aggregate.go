@@ -49,6 +49,26 @@
 // They stay: what a reducer changed in its T is carried over to the state as
 // it is stored, field by field through nested objects, but not within arrays.
 // Numbers in untyped parts are [encoding/json.Number], so none is altered.
+//
+// # Unique values
+//
+// A type with Unique has one instance for each value, such as an account for
+// each address. A service first puts commands under their values, on the topic
+// <type>-unique, and executes them from there; that takes a second member of a
+// group, Config.Unique. The _id of the first command stays the instance's, also
+// when it was refused and when the instance is deleted: a later command makes
+// the instance anew under the same _id, and its _seq goes on. Replies say which
+// _id that is. A value never changes, for a command with another one is for
+// another instance. So every command must carry it: one without it is rejected
+// with the code UNIQUE. An _id is for one value, too, and whoever sends a command
+// for a new one makes a new _id. A second value for an _id is rejected where
+// that can be seen, which is in the same partition; elsewhere there would be two
+// instances with one _id, and readers would see one of them.
+//
+// Values are the same if their JSON is, the order of fields and the writing of
+// numbers apart. Letters are not: Unique itself puts addresses into lower case.
+// To add Unique to a type that has states, or to take it away, is another type:
+// the service refuses to start, for it would not find its instances.
 package aggregate
 
 import (
@@ -71,6 +91,11 @@ type Type[T any] struct {
 
 	FullEvents bool // write each event with the states before and after it to <type>-event-full, too
 	BreakGlass bool // commands pass _acl if _jwt says breakingTheGlass, and are logged
+
+	// Unique returns the value that tells instances apart, if their _id does
+	// not: commands with the same value go to one instance, whatever their _id
+	// is. It must be quick, and depend on the command's fields alone.
+	Unique func(Command) (value any, ok bool)
 }
 
 // Reducer returns the state that a command leads to, or what is wrong with it:
@@ -91,6 +116,8 @@ type Config struct {
 	Deadline    time.Duration // most time for a reducer, 5 s if zero; far less once a batch took twice that
 	Parallel    int           // instances executed at the same time, 16 if zero
 	MaxBytes    int           // most bytes of a record, 1 MB if zero
+	Unique      Log           // of the topic of unique values; for a type with Unique, and only then
+	Store       Store         // holds the instances, of this service alone; memory if nil
 	Logger      *slog.Logger  // silent if nil
 	Metrics     Metrics
 }
@@ -99,6 +126,9 @@ type Config struct {
 // broker that is away, but returns at once what is wrong with t, cfg, or the
 // stored state.
 func (t Type[T]) Run(ctx context.Context, log Log, cfg Config) error {
+	if (t.Unique == nil) != (cfg.Unique == nil) {
+		return fmt.Errorf("aggregate: %s: Unique of the Type and Unique of the Config belong together", t.Name)
+	}
 	s, err := newService(t.Name, log, cfg)
 	if err != nil {
 		return err
@@ -107,6 +137,11 @@ func (t Type[T]) Run(ctx context.Context, log Log, cfg Config) error {
 		return err
 	}
 	s.fullEvents, s.breakGlass = t.FullEvents, t.BreakGlass
+	if t.Unique != nil {
+		s.log, s.unique = cfg.Unique, true
+		k := rekeyer{service: s, stage: log, value: t.Unique}
+		return k.run(ctx)
+	}
 	return s.run(ctx)
 }
 
@@ -116,10 +151,21 @@ func newService(typ string, log Log, cfg Config) (*service, error) {
 		return nil, fmt.Errorf("aggregate: Name is %q, want <app>-<type>", typ)
 	case log == nil:
 		return nil, fmt.Errorf("aggregate: %s: log is required", typ)
+	}
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	cfg.Logger = cfg.Logger.With("type", typ)
+	return &service{Config: cfg, typ: typ, log: log, wanted: map[int32]bool{}, held: map[int32]bool{}}, nil
+}
+
+// fill checks cfg and puts in what is left out.
+func (cfg *Config) fill() error {
+	switch {
 	case cfg.Deadline < 0 || cfg.Parallel < 0:
-		return nil, fmt.Errorf("aggregate: Deadline is %v and Parallel %d, want none or more", cfg.Deadline, cfg.Parallel)
+		return fmt.Errorf("aggregate: Deadline is %v and Parallel %d, want none or more", cfg.Deadline, cfg.Parallel)
 	case cfg.MaxBytes != 0 && cfg.MaxBytes < 2*reserved:
-		return nil, fmt.Errorf("aggregate: MaxBytes is %d, want at least %d", cfg.MaxBytes, 2*reserved)
+		return fmt.Errorf("aggregate: MaxBytes is %d, want at least %d", cfg.MaxBytes, 2*reserved)
 	}
 	if cfg.Deadline == 0 {
 		cfg.Deadline = 5 * time.Second
@@ -133,7 +179,9 @@ func newService(typ string, log Log, cfg Config) (*service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Logger = cfg.Logger.With("type", typ)
+	if cfg.Store == nil {
+		cfg.Store = newMemory()
+	}
 	cfg.Metrics.fill()
-	return &service{Config: cfg, typ: typ, log: log, states: store{}, wanted: map[int32]bool{}}, nil
+	return nil
 }

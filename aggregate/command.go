@@ -21,6 +21,7 @@ type Command struct {
 	Time   time.Time // when it came in; the same however often it is executed
 	Exists bool      // whether there is such an instance, not a deleted one
 	Seq    int64     // number of the instance's last event, -1 if it had none
+	Cause  string    // the event that a [Reactor] sent it for; empty if none did
 
 	value  []byte
 	fields ebb.Message
@@ -62,6 +63,7 @@ func parse(r ebb.Record) (c Command, reason string) {
 		Corr:   m.String(ebb.FieldCorr),
 		User:   m.User(),
 		Time:   time.UnixMilli(millis),
+		Cause:  string(r.Header(headerCause)),
 		value:  r.Value,
 		fields: m,
 	}
@@ -72,8 +74,6 @@ func parse(r ebb.Record) (c Command, reason string) {
 	switch {
 	case c.ID == "":
 		return c, "no _id"
-	case c.ID != strings.ToLower(string(r.Key)):
-		return c, "key is not _id"
 	case c.User.Name == "":
 		return c, "no _jwt.sub"
 	case max(len(c.ID), len(c.Corr), len(c.User.Name)) > maxName:

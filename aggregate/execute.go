@@ -15,12 +15,12 @@ import (
 type service struct {
 	Config
 	typ      string
+	unique   bool // instances are told by a unique value
 	reducers map[string]reducer
 	log      Log
-	states   store
 	wanted   map[int32]bool // partitions to restore
+	held     map[int32]bool // partitions that are in the store
 	of       int32          // number of partitions, 0 until known
-	failures int            // in a row
 
 	fullEvents, breakGlass bool // as in [Type]
 }

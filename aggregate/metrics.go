@@ -7,15 +7,18 @@ import (
 )
 
 // Metrics hears what happens; each func may be nil. They are called one at a
-// time, but for Abandoned.
+// time, but for Abandoned, and for those of a type with Unique. A [Reactor]
+// counts events where a service counts commands.
 type Metrics struct {
-	Executed  func(ebb.Outcome)                       // a command, once its transaction is done
-	Committed func(commands int, took time.Duration)  // a transaction, with its execution
-	Retried   func()                                  // polling, restoring or committing failed
-	Dead      func(reason string)                     // a record was no command
-	Lost      func(commands int64)                    // retention was faster than this service
-	Restored  func(instances int, took time.Duration) // a partition was assigned
-	Abandoned func(change int)                        // reducers that run beyond their deadline
+	Executed  func(ebb.Outcome)                      // a command, once its transaction is done
+	Committed func(commands int, took time.Duration) // a transaction, with its execution
+	Rekeyed   func(commands int, took time.Duration) // a transaction that put commands under their unique values
+	Sent      func(typ string)                       // a command, by a reactor
+	Retried   func()                                 // polling, restoring or committing failed
+	Dead      func(reason string)                    // a record was no command
+	Lost      func(commands int64)                   // retention was faster than this service
+	Restored  func(records int, took time.Duration)  // a partition was assigned
+	Abandoned func(change int)                       // reducers that run beyond their deadline
 }
 
 func (m *Metrics) fill() {
@@ -24,6 +27,12 @@ func (m *Metrics) fill() {
 	}
 	if m.Committed == nil {
 		m.Committed = func(int, time.Duration) {}
+	}
+	if m.Rekeyed == nil {
+		m.Rekeyed = func(int, time.Duration) {}
+	}
+	if m.Sent == nil {
+		m.Sent = func(string) {}
 	}
 	if m.Retried == nil {
 		m.Retried = func() {}

@@ -19,12 +19,17 @@ const maxOutcomes = 64
 // codes are what the header calls outcomes. Add at the end only.
 var codes = []ebb.Outcome{ebb.Applied, ebb.Unchanged, ebb.Rejected, ebb.Stale, ebb.Unknown, ebb.Forbidden, ebb.Failed}
 
-// key identifies a command among those of an instance.
+// key identifies a command among those of an instance: by its sender, name and
+// _corr, and by its cause if it has one.
 type key [16]byte
 
 func (c Command) key() key {
 	var b []byte
-	for _, part := range []string{c.User.Name, c.Name, c.Corr} {
+	parts := []string{c.User.Name, c.Name, c.Corr}
+	if c.Cause != "" {
+		parts = append(parts, c.Cause)
+	}
+	for _, part := range parts {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
@@ -46,13 +51,13 @@ func (o outcomes) first() (k key, how refusal, rest outcomes, ok bool) {
 	return key(o[:len(k)]), refusal{codes[o[len(k)]], []byte(o[head+n : end])}, o[end:], true
 }
 
-// intact returns a copy of o up to where it is damaged.
+// intact returns o up to where it is damaged.
 func (o outcomes) intact() outcomes {
 	rest := o
 	for _, _, next, ok := rest.first(); ok; _, _, next, ok = rest.first() {
 		rest = next
 	}
-	return slices.Clone(o[:len(o)-len(rest)])
+	return o[:len(o)-len(rest)]
 }
 
 // find returns how the command with key k went, if it is still known.

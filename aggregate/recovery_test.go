@@ -214,7 +214,10 @@ func TestPartitionsComeAndGo(t *testing.T) {
 			return []ebb.Record{{Partition: 7, Key: []byte("i"), Value: []byte(`{"_id":"i","_corr":"` + corr + `","_command":"plus","_jwt":{"sub":"ann"}}`)}}
 		}
 		state := func(value string) []ebb.Record {
-			return []ebb.Record{{Key: []byte("i"), Value: []byte(`{"_id":"i","_seq":4,"value":` + value + `}`)}}
+			return []ebb.Record{{
+				Key: []byte("i"), Value: []byte(`{"_id":"i","_seq":4,"value":` + value + `}`),
+				Headers: []ebb.Header{{Key: headerPartitions, Value: []byte("12")}},
+			}}
 		}
 		s := &script{of: map[int32]int32{7: 12}, refuse: 2, states: map[int32][]ebb.Record{7: state("10")}}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -236,10 +239,10 @@ func TestPartitionsComeAndGo(t *testing.T) {
 			},
 			func() (ebb.Batch, error) { cancel(); return ebb.Batch{}, ctx.Err() },
 		}
-		instances := 0
+		restored := 0
 		err := counters.Run(ctx, s, Config{Environment: "prod", Metrics: Metrics{
 			Lost:     func(n int64) { lost += n },
-			Restored: func(n int, _ time.Duration) { instances += n },
+			Restored: func(n int, _ time.Duration) { restored += n },
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -253,8 +256,8 @@ func TestPartitionsComeAndGo(t *testing.T) {
 		if want := []string{"11", "21", "31"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
-		if want := []int32{7, 7, 7}; !reflect.DeepEqual(s.restored, want) || instances != 3 || lost != 2 {
-			t.Errorf("restored %v with %d instances, lost %d", s.restored, instances, lost)
+		if want := []int32{7, 7, 7}; !reflect.DeepEqual(s.restored, want) || restored != 5 || lost != 2 {
+			t.Errorf("restored %v with %d records, lost %d", s.restored, restored, lost)
 		}
 	})
 }
@@ -267,6 +270,44 @@ func TestPartitionsAddedMeanwhileEndTheService(t *testing.T) {
 	}
 	if err := counters.Run(t.Context(), s, Config{}); err == nil || !strings.Contains(err.Error(), "has 12 partitions") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAddedPartitionIsNoticedByWhoHasNothingElse is about a process that gets
+// only partitions without a state.
+func TestAddedPartitionIsNoticedByWhoHasNothingElse(t *testing.T) {
+	foreign := make([]ebb.Record, 2000) // of a program that writes no headers
+	for i := range foreign {
+		foreign[i] = ebb.Record{Key: []byte("i"), Value: []byte("{}")}
+	}
+	ours := []ebb.Record{{Key: []byte("i"), Value: []byte("{}"), Headers: []ebb.Header{{Key: headerPartitions, Value: []byte("6")}}}}
+	tests := []struct {
+		name    string
+		states  map[int32][]ebb.Record
+		refused bool
+	}{
+		{"of 6", map[int32][]ebb.Record{4: ours}, true},
+		{"of 6, behind some of another program", map[int32][]ebb.Record{2: foreign, 4: ours}, true},
+		{"new", nil, false},
+		{"of another program", map[int32][]ebb.Record{2: foreign}, false},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := &script{of: map[int32]int32{}, states: tt.states}
+			for p := range int32(12) {
+				s.of[p] = 12
+			}
+			s.polls = []func() (ebb.Batch, error){
+				func() (ebb.Batch, error) { return ebb.Batch{Assigned: []ebb.Position{{Partition: 9}}}, nil },
+				func() (ebb.Batch, error) { cancel(); return ebb.Batch{}, ctx.Err() },
+			}
+			err := counters.Run(ctx, s, Config{})
+			if refused := err != nil && strings.Contains(err.Error(), "has 12 partitions but its state was written for 6"); refused != tt.refused || !refused && err != nil {
+				t.Errorf("%s: got %v", tt.name, err)
+			}
+			cancel()
+		})
 	}
 }
 

@@ -3,11 +3,9 @@ package aggregate
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
-	"runtime/debug"
 	"time"
 
 	"github.com/ebb-events/ebb"
@@ -126,42 +124,7 @@ func merge(whole, before, after any) any {
 	return merged
 }
 
-// call runs f until its deadline. Then it is left alone, for nothing can end it.
+// call runs f until its deadline.
 func (s *service) call(ctx context.Context, limit time.Duration, f reducer, state tree, cmd Command) (tree, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	type result struct {
-		next tree
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		r := result{err: errors.New("the reducer ended its goroutine")}
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{err: &panicked{p, debug.Stack()}}
-			}
-			done <- r
-		}()
-		r.next, r.err = f(ctx, state, cmd)
-	}()
-	select {
-	case r := <-done:
-		return r.next, r.err
-	case <-ctx.Done():
-	}
-	s.Metrics.Abandoned(+1)
-	go func() {
-		<-done
-		s.Metrics.Abandoned(-1)
-	}()
-	return nil, ctx.Err()
+	return guard(ctx, limit, s.Metrics.Abandoned, func(ctx context.Context) (tree, error) { return f(ctx, state, cmd) })
 }
-
-// panicked is the error of a reducer that did.
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }

@@ -4,41 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ebb-events/ebb"
 )
 
-// run works until ctx ends, or the stored state turns out to be no good.
-func (s *service) run(ctx context.Context) error {
-	s.Logger.Info("aggregate started")
-	defer s.Logger.Info("aggregate stopped")
+// loop takes what a stage gives and works on it, a batch at a time.
+type loop struct {
+	part     string // as logs call it
+	stage    Stage
+	work     func(context.Context, ebb.Batch) error
+	logger   *slog.Logger
+	metrics  Metrics
+	failures int // in a row
+}
+
+// run works until ctx ends, or to go on could be wrong.
+func (l *loop) run(ctx context.Context) error {
+	l.logger.Info(l.part + " started")
+	defer l.logger.Info(l.part + " stopped")
 	for {
-		err := s.step(ctx)
+		err := l.step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if wrong, ok := errors.AsType[stateError](err); ok {
-			return wrong
+		if last, ok := errors.AsType[fatal](err); ok {
+			return last.error
 		}
-		s.pause(ctx, err)
+		l.pause(ctx, err)
 	}
 }
 
 // pause waits after a failure, the longer the more there were in a row.
-func (s *service) pause(ctx context.Context, err error) {
+func (l *loop) pause(ctx context.Context, err error) {
 	if err == nil {
-		if s.failures > 0 {
-			s.Logger.Info("aggregate goes on", "failures", s.failures)
+		if l.failures > 0 {
+			l.logger.Info(l.part+" goes on", "failures", l.failures)
 		}
-		s.failures = 0
+		l.failures = 0
 		return
 	}
-	if s.failures == 0 {
-		s.Logger.Error("aggregate waits and tries again", "err", err)
+	if l.failures == 0 {
+		l.logger.Error(l.part+" waits and tries again", "err", err)
 	}
-	s.Metrics.Retried()
-	longest := 50 * time.Millisecond << min(s.failures, 6)
-	s.failures++
+	l.metrics.Retried()
+	longest := 50 * time.Millisecond << min(l.failures, 6)
+	l.failures++
 	select {
 	case <-time.After(longest/2 + rand.N(longest/2)):
 	case <-ctx.Done():
@@ -46,24 +59,37 @@ func (s *service) pause(ctx context.Context, err error) {
 }
 
 // step does what there is to do next.
-func (s *service) step(ctx context.Context) error {
-	batch, err := s.log.Poll(ctx)
+func (l *loop) step(ctx context.Context) error {
+	batch, err := l.stage.Poll(ctx)
 	if err != nil {
 		return fmt.Errorf("polling: %w", err)
 	}
+	for _, gap := range batch.Gaps {
+		l.logger.Error("records lost to retention", "topic", gap.Topic, "partition", gap.Partition, "from", gap.From, "to", gap.To)
+		l.metrics.Lost(gap.To - gap.From)
+	}
+	return l.work(ctx, batch)
+}
+
+// run executes commands until ctx ends.
+func (s *service) run(ctx context.Context) error {
+	l := loop{part: "aggregate", stage: s.log, work: s.work, logger: s.Logger, metrics: s.Metrics}
+	return l.run(ctx)
+}
+
+// work takes in what became of partitions, and executes commands.
+func (s *service) work(ctx context.Context, batch ebb.Batch) error {
 	for _, p := range batch.Revoked {
-		delete(s.states, p.Partition)
 		delete(s.wanted, p.Partition)
+		if err := s.forget(p.Partition); err != nil {
+			return err
+		}
 	}
 	for _, p := range batch.Assigned {
 		s.wanted[p.Partition] = true
 	}
-	for _, gap := range batch.Gaps {
-		s.Logger.Error("commands lost to retention", "topic", gap.Topic, "partition", gap.Partition, "from", gap.From, "to", gap.To)
-		s.Metrics.Lost(gap.To - gap.From)
-	}
 	for _, r := range batch.Records {
-		if s.states[r.Partition] == nil {
+		if !s.held[r.Partition] {
 			s.wanted[r.Partition] = true
 		}
 	}

@@ -34,7 +34,7 @@ func TestNoCommandIsAnsweredWithSilence(t *testing.T) {
 		{"_ops outside patch", nil, plus + `,"_ops":[]`,
 			`"_outcome":"rejected","_error":true,"_statusCode":422,"errors":[{"location":"/_ops","code":"OPS","message":"Only patch may carry this."}]`},
 		{"_ops of an unknown command", nil, `"_command":"minus","_ops":[]`, `"_outcome":"unknown"`},
-		// The seventh, a null unique value, belongs here: it needs a type with Unique.
+		// The seventh, a null unique value, is in TestCommandWithoutAValueIsAnswered.
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

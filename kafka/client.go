@@ -175,13 +175,19 @@ func wait(ctx context.Context, fails int) {
 	}
 }
 
-// byRecord sends a record to the partition that it names. Dead letters keep
-// theirs as far as their topic has it.
+// byRecord sends a record to the partition that it names, or, if that is -1, to
+// the one of its key. Dead letters keep theirs as far as their topic has it.
 var byRecord = kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
 	if strings.HasSuffix(topic, deadSuffix) {
 		return func(r *kgo.Record, n int) int { return int(r.Partition) % n }
 	}
-	return func(r *kgo.Record, _ int) int { return int(r.Partition) }
+	byKey := kgo.StickyKeyPartitioner(nil).ForTopic(topic)
+	return func(r *kgo.Record, n int) int {
+		if r.Partition < 0 {
+			return byKey.Partition(r, n)
+		}
+		return int(r.Partition)
+	}
 })
 
 // quiet passes what the Kafka client says on for debugging only: whatever an

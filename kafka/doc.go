@@ -6,6 +6,9 @@
 // of the channel log or of states as an error that says why, after which it
 // starts over. CBOR, the other form of values, ends here: boxes see JSON.
 //
+// A [Stage] is what services and reactors have: a member of a group that reads
+// one topic of a type and writes others, offsets and all in one transaction.
+//
 // Four things have bitten. A transactional id is never used by two processes,
 // nor again after a doubt: on the embedded broker what an id commits after a
 // crash is invisible. The embedded broker is never asked to compact. A record

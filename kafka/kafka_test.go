@@ -34,7 +34,7 @@ var (
 	_ connector.Sink   = (*kafka.Channels)(nil)
 	_ edge.Log         = (*kafka.Channels)(nil)
 	_ edge.Publisher   = (*kafka.Channels)(nil)
-	_ aggregate.Log    = (*kafka.Commands)(nil)
+	_ aggregate.Log    = (*kafka.Stage)(nil)
 )
 
 // real is the Apache Kafka that all tests of the package share.

@@ -40,7 +40,8 @@
 // blank goes on with the statement before it; one that begins with # is a
 // comment. Commands have an _id ("1"), a _corr, a _timestamp (from 2000 on, a
 // second more for each) and the _jwt of who sends them; their JSON may say
-// otherwise. A record that is no command at all is answered with dead and the
+// otherwise. A type with Unique begins with commands: it has no given states.
+// A record that is no command at all is answered with dead and the
 // reason, which can be expected too: then dead "no _id".
 //
 // With the flag -update, what came out is written into the files: a then of an
@@ -84,8 +85,12 @@ func Play[T any](t *testing.T, typ aggregate.Type[T], pattern string) {
 			for _, one := range s.tests {
 				t.Run(one.name, func(t *testing.T) {
 					log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-					run := func(ctx context.Context, l aggregate.Log) error {
-						return typ.Run(ctx, l, aggregate.Config{Logger: log})
+					run := func(ctx context.Context, s *stage) error {
+						cfg := aggregate.Config{Logger: log}
+						if typ.Unique != nil {
+							cfg.Unique = s.second()
+						}
+						return typ.Run(ctx, s, cfg)
 					}
 					for _, problem := range one.play(t.Context(), typ.Name, run, *update) {
 						t.Error(problem)

@@ -37,7 +37,18 @@ var accounts = aggregate.Type[account]{
 }
 
 func TestPlay(t *testing.T) {
-	Play(t, accounts, "testdata/*.txt")
+	Play(t, accounts, "testdata/account.txt")
+}
+
+func TestPlayOfATypeWithUniqueValues(t *testing.T) {
+	typ := accounts
+	typ.Unique = func(cmd aggregate.Command) (any, bool) {
+		var of struct {
+			Owner string `json:"owner"`
+		}
+		return of.Owner, cmd.Decode(&of) == nil && of.Owner != ""
+	}
+	Play(t, typ, "testdata/unique.txt")
 }
 
 // problems plays text and returns what is wrong with it, and what it becomes.
@@ -48,7 +59,7 @@ func problems(t *testing.T, text string, update bool) (all, fresh string) {
 	}
 	var lines []string
 	for _, one := range s.tests {
-		run := func(ctx context.Context, l aggregate.Log) error { return accounts.Run(ctx, l, aggregate.Config{}) }
+		run := func(ctx context.Context, s *stage) error { return accounts.Run(ctx, s, aggregate.Config{}) }
 		for _, problem := range one.play(t.Context(), accounts.Name, run, update) {
 			lines = append(lines, problem.Error())
 		}
@@ -189,14 +200,14 @@ func TestBrokenTypeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := func(ctx context.Context, l aggregate.Log) error {
-		return aggregate.Type[account]{Name: "bank-account"}.Run(ctx, l, aggregate.Config{})
+	run := func(ctx context.Context, s *stage) error {
+		return aggregate.Type[account]{Name: "bank-account"}.Run(ctx, s, aggregate.Config{})
 	}
 	got := s.tests[0].play(t.Context(), "bank-account", run, false)
 	if len(got) != 1 || got[0].Error() != "f.txt:3: aggregate: bank-account has no reducers" {
 		t.Errorf("got %v", got)
 	}
-	got = s.tests[0].play(t.Context(), "bank-account", func(context.Context, aggregate.Log) error { return nil }, false)
+	got = s.tests[0].play(t.Context(), "bank-account", func(context.Context, *stage) error { return nil }, false)
 	if len(got) != 1 || got[0].Error() != "f.txt:3: only 0 of 1 commands were executed" {
 		t.Errorf("got %v", got)
 	}

@@ -6,12 +6,11 @@ import (
 	"strings"
 
 	"github.com/ebb-events/ebb"
-	"github.com/ebb-events/ebb/aggregate"
 )
 
 // play runs a test and returns what is not as it is expected, or has it
 // written.
-func (t *test) play(ctx context.Context, typ string, run func(context.Context, aggregate.Log) error, update bool) (problems []error) {
+func (t *test) play(ctx context.Context, typ string, run func(context.Context, *stage) error, update bool) (problems []error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	s := &stage{typ: typ, end: end}

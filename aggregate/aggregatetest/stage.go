@@ -17,6 +17,8 @@ type stage struct {
 	next     int
 	buried   string
 	end      context.CancelFunc
+	moved    chan ebb.Record // commands on the topic of unique values; nil if there is none
+	done     chan bool       // and when one of them was executed
 }
 
 // result is what came of a command.
@@ -45,7 +47,25 @@ func (s *stage) Restore(_ context.Context, _ int32, apply func(ebb.Record)) (int
 
 func (s *stage) Dead(_ ebb.Record, reason string) { s.buried = reason }
 
-func (s *stage) Commit(_ context.Context, out []ebb.Record) error {
+func (s *stage) Commit(ctx context.Context, out []ebb.Record) error {
+	if len(out) == 1 && out[0].Topic == ebb.Topic(s.typ, ebb.Uniques, "") {
+		select {
+		case s.moved <- out[0]:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-s.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.keep(out)
+}
+
+// keep notes what came of a command.
+func (s *stage) keep(out []ebb.Record) error {
 	r := result{dead: s.buried}
 	for _, one := range out {
 		m, err := ebb.ParseMessage(one.Value)
@@ -99,4 +119,31 @@ func (s *stage) exist(fields ebb.Message) {
 		m[field] = value
 	}
 	s.states = append(s.states, ebb.Record{Key: []byte(m.String(ebb.FieldID)), Value: m.JSON()})
+}
+
+// uniques is the part of a stage where commands have their unique value as the
+// key.
+type uniques struct{ *stage }
+
+// second returns the part of the stage for a type with unique values.
+func (s *stage) second() uniques {
+	s.moved, s.done = make(chan ebb.Record), make(chan bool)
+	return uniques{s}
+}
+
+func (u uniques) Poll(ctx context.Context) (ebb.Batch, error) {
+	select {
+	case r := <-u.moved:
+		u.buried = ""
+		r.Partition = 0
+		return ebb.Batch{Records: []ebb.Record{r}}, nil
+	case <-ctx.Done():
+		return ebb.Batch{}, ctx.Err()
+	}
+}
+
+func (u uniques) Commit(_ context.Context, out []ebb.Record) error {
+	err := u.keep(out)
+	u.done <- true
+	return err
 }

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -184,6 +185,30 @@ func TestRestoreWaitsForAnOpenTransaction(t *testing.T) {
 	})
 }
 
+// TestRestoreEndsWithItsContext is for who only wants to see a state or two.
+func TestRestoreEndsWithItsContext(t *testing.T) {
+	onBoth(t, func(b *bench) {
+		c := b.open()
+		cmds := c.Commands(typ, "s"+b.env)
+		defer cmds.Close()
+		b.must(c.Prepare(b.in(), ebb.Aggregates))
+		topic := b.topic(ebb.Aggregates)
+		b.put(topic, 7, 0, 1)
+		open := b.transaction(false, &kgo.Record{Topic: topic, Partition: 7, Key: []byte("k"), Value: []byte(`{"n":1}`)})
+		ctx, enough := cancelable(b.in())
+		if _, err := cmds.Restore(ctx, 7, func(ebb.Record) { enough() }); !errors.Is(err, context.Canceled) {
+			b.Errorf("got %v", err)
+		}
+		b.must(open.EndTransaction(b.in(), kgo.TryAbort))
+		n := 0
+		_, err := cmds.Restore(b.in(), 7, func(ebb.Record) { n++ })
+		b.must(err)
+		if n != 1 {
+			b.Errorf("afterwards it has %d states, want 1", n)
+		}
+	})
+}
+
 func TestRestoreLeavesOutWhatWasAborted(t *testing.T) {
 	onBoth(t, func(b *bench) {
 		c := b.open()
@@ -219,10 +244,16 @@ func TestDeadLettersComeWithTheCommit(t *testing.T) {
 	})
 }
 
+// make makes a topic.
+func (b *bench) make(partitions int32, topic string) {
+	b.Helper()
+	_, err := kadm.NewClient(b.admin).CreateTopic(b.in(), partitions, 1, nil, topic)
+	b.must(err)
+}
+
 func TestUnequalPartitionsAreRefused(t *testing.T) {
 	b := onEmbedded(t)
-	_, err := kadm.NewClient(b.admin).CreateTopic(b.in(), 5, 1, nil, b.topic(ebb.Replies))
-	b.must(err)
+	b.make(5, b.topic(ebb.Replies))
 	cmds := b.open().Commands(typ, "s")
 	defer cmds.Close()
 	if _, err := cmds.Poll(b.in()); err == nil || !strings.Contains(err.Error(), "make them equal") {
