@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"demo":    ". aggregate",
 	"bench":   ". kafka sse",
 	"dev":     "grip",
-	"cmd/ebb": ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
+	"cmd/ebb": ". aggregate aggregate/disk bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
 	// what a team's tests play with
 	"aggregate/aggregatetest": ". aggregate",
 }

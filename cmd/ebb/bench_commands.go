@@ -16,7 +16,7 @@ type benchCommandsCmd struct {
 	Rate      int      `default:"100" placeholder:"N" help:"Commands per second, for the time to a reply."`
 	Seconds   int      `default:"20" placeholder:"N" help:"How long to measure that, after 3 seconds of warm-up."`
 	States    int      `default:"1000000" placeholder:"N" help:"Instances to restore."`
-	Stores    []string `default:"memory" placeholder:"NAME" help:"Where the service keeps what it restores: memory, disk."`
+	Stores    []string `default:"memory,disk" placeholder:"NAME" help:"Where the service keeps what it restores: memory, disk."`
 	Only      []string `placeholder:"PART" help:"Measure only this: throughput, latency (the time to a reply), restore."`
 	Kafka     []string `placeholder:"HOST:PORT" help:"Measure on this Kafka too, on topics ending in -bench-<random>."`
 	KafkaName string   `default:"Apache Kafka" placeholder:"NAME" help:"What the table calls it."`

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/aggregate"
+	"github.com/ebb-events/ebb/aggregate/disk"
 	"github.com/ebb-events/ebb/bench"
 )
 
@@ -57,7 +59,7 @@ func (b *benchServiceCmd) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	cfg := aggregate.Config{Environment: b.Environment, Logger: env.log}
-	if err := b.store(&cfg); err != nil {
+	if err := b.store(p, &cfg); err != nil {
 		return err
 	}
 	cfg.Metrics = aggregateMetrics(p.admin.Metrics)
@@ -80,9 +82,20 @@ func (b *benchServiceCmd) Run(ctx context.Context, env *environment) error {
 }
 
 // store has the service keep its states where it was told.
-func (b *benchServiceCmd) store(*aggregate.Config) error {
-	if b.Store == "disk" {
-		return fmt.Errorf("there is no store %q yet", b.Store)
+func (b *benchServiceCmd) store(p *process, cfg *aggregate.Config) error {
+	if b.Store != "disk" {
+		return nil // memory, where nothing is said
 	}
+	dir, err := os.MkdirTemp("", "ebb-bench-states-")
+	if err != nil {
+		return err
+	}
+	p.atEnd(func() { os.RemoveAll(dir) })
+	store, err := disk.Open(dir)
+	if err != nil {
+		return err
+	}
+	p.atEnd(func() { store.Close() })
+	cfg.Store = store
 	return nil
 }
