@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type Commands struct {
 
 	Settle   time.Duration                     // most time to let memory settle; 20 s if zero
 	Progress func(step string, done, want int) // is told of progress; may be nil
+
+	service string // path of the program that is measured
 }
 
 // CommandParts are what can be measured of a service.
@@ -77,6 +80,11 @@ func (c Commands) complete() (Commands, error) {
 			return c, fmt.Errorf("bench: %q is none of the parts %s", part, strings.Join(CommandParts, ", "))
 		}
 	}
+	for _, store := range c.Stores {
+		if store != "memory" && store != "disk" {
+			return c, fmt.Errorf("bench: the store %q is none of memory, disk", store)
+		}
+	}
 	if c.Only == nil {
 		c.Only = CommandParts
 	}
@@ -98,6 +106,14 @@ func (c Commands) Run(ctx context.Context) (*Serving, error) {
 	c, err := c.complete()
 	if err != nil {
 		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "ebb-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := c.build(ctx, dir); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	s := &Serving{Commands: c}
 	for _, part := range []struct {

@@ -48,7 +48,7 @@ func TestCommandsRefusesWhatItCannotMeasure(t *testing.T) {
 		"negative":     {Program: "ebb", Load: -1},
 		"at least 260": {Program: "ebb", StateSize: 100},
 		"of the parts": {Program: "ebb", Only: []string{"all"}},
-		"--store must": {Program: build(t), Load: 1, Only: []string{"restore"}, Stores: []string{"tape"}, States: 1},
+		"is none of memory, disk": {Program: build(t), Load: 1, Only: []string{"restore"}, Stores: []string{"tape"}, States: 1},
 	} {
 		if _, err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want something about %q", err, want)

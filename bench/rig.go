@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -27,29 +26,28 @@ const partitions = 12
 
 // rig is a broker, a service on it, and our own way to the broker.
 type rig struct {
-	program string
+	program Commands
 	dir     string
 	broker  *server // nil if it was there before us
 	seeds   []string
 	topics  string // environment of the topics
 	client  *kafka.Client
 	service *server // nil while there is none
-	admin   string  // its address
 }
 
 // begin starts a broker, or takes the one there is, and makes the topics.
 func (c Commands) begin(ctx context.Context) (r *rig, err error) {
-	r = &rig{program: c.Program, seeds: c.Kafka, topics: "bench-" + strings.ToLower(rand.Text()[:8])}
+	r = &rig{program: c, seeds: c.Kafka, topics: "bench-" + strings.ToLower(rand.Text()[:8])}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.end())
 		}
 	}()
+	if r.dir, err = os.MkdirTemp("", "ebb-bench-"); err != nil {
+		return r, err
+	}
 	if len(r.seeds) == 0 {
-		if r.dir, err = os.MkdirTemp("", "ebb-bench-"); err != nil {
-			return r, err
-		}
-		cmd := exec.Command(r.program, "bench", "broker", "--addr", "127.0.0.1:0", "--data", filepath.Join(r.dir, "data"), "--log-level", "warn")
+		cmd := exec.Command(c.Program, "bench", "broker", "--addr", "127.0.0.1:0", "--data", filepath.Join(r.dir, "data"), "--log-level", "warn")
 		if r.broker, err = start(ctx, cmd); err != nil {
 			return r, fmt.Errorf("broker: %w", err)
 		}
@@ -62,15 +60,25 @@ func (c Commands) begin(ctx context.Context) (r *rig, err error) {
 	return r, r.client.Prepare(ctx, ebb.Commands, ebb.Events, ebb.Aggregates, ebb.Replies)
 }
 
+// build makes the program of the service, once.
+func (c *Commands) build(ctx context.Context, dir string) error {
+	c.service = filepath.Join(dir, "service")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", c.service, "github.com/ebb-events/ebb/bench/service")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the service: %w: run this in a checkout of Ebb, with Go installed\n%s", err, out)
+	}
+	return nil
+}
+
 // serve starts the service. It returns once all its partitions are restored.
 func (r *rig) serve(ctx context.Context, store string) (err error) {
-	if r.admin, err = freeAddr(); err != nil {
-		return err
-	}
-	cmd := exec.Command(r.program, "bench", "service", "--kafka", strings.Join(r.seeds, ","), "--environment", r.topics,
-		"--admin-addr", r.admin, "--store", store, "--wait", strconv.Itoa(partitions), "--log-level", "warn")
+	cmd := exec.Command(r.program.service, "-kafka", strings.Join(r.seeds, ","), "-environment", r.topics,
+		"-type", ServiceType, "-wait", strconv.Itoa(partitions))
 	if r.broker != nil {
-		cmd.Args = append(cmd.Args, "--embedded")
+		cmd.Args = append(cmd.Args, "-embedded")
+	}
+	if store == "disk" {
+		cmd.Args = append(cmd.Args, "-disk", filepath.Join(r.dir, "states"))
 	}
 	if r.service, err = start(ctx, cmd); err != nil {
 		return fmt.Errorf("service: %w", err)
@@ -103,13 +111,11 @@ func (r *rig) end() error {
 	return err
 }
 
-var executedMetric = regexp.MustCompile(`(?m)^ebb_aggregate_commands_total\{.*\} (\S+)$`)
-
 // executed is how many commands the service says it has committed.
 func (r *rig) executed(ctx context.Context) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.service.url+"/executed", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -118,18 +124,11 @@ func (r *rig) executed(ctx context.Context) (n int, err error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range executedMetric.FindAllSubmatch(page, -1) {
-		some, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			return 0, err
-		}
-		n += int(some)
-	}
-	return n, nil
+	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
 // glance is how often the service is asked how far it is.

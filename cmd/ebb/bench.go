@@ -19,7 +19,6 @@ type benchCmd struct {
 	Commands benchCommandsCmd `cmd:"" help:"Measure a service: the time to a reply, commands a second, restoring."`
 	Gateway  benchGatewayCmd  `cmd:"" hidden:"" help:"Be a gateway without Kafka, for ebb bench edge."`
 	Broker   benchBrokerCmd   `cmd:"" hidden:"" help:"Be an embedded broker, for ebb bench commands."`
-	Service  benchServiceCmd  `cmd:"" hidden:"" help:"Be a service, for ebb bench commands."`
 }
 
 type benchLatencyCmd struct {
