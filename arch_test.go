@@ -18,14 +18,15 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip",
+	"gateway":   ". channel grip internal/dial",
 	"view":      ".",
-	"edge":      "channel grip internal/hold internal/window sse",
+	"edge":      "channel grip internal/dial internal/hold internal/window sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// the adapter
 	"kafka": ". channel",
 	// mechanisms
+	"internal/dial":            "",
 	"internal/hold":            "",
 	"internal/window":          "",
 	"internal/serve":           "",

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/ebb-events/ebb/internal/dial"
 )
 
 const (
@@ -52,8 +54,8 @@ type keySet struct {
 
 func newKeySet(u *url.URL, transport http.RoundTripper, now func() time.Time, log *slog.Logger) *keySet {
 	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxResponseHeaderBytes = 64 << 10
+		t := dial.Transport(dial.Dialer{})
+		t.Proxy = http.ProxyFromEnvironment // often the only way out to an issuer
 		transport = t
 	}
 	return &keySet{
