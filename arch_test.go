@@ -24,7 +24,7 @@ var imports = map[string]string{
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// the adapter
-	"kafka": ". channel",
+	"kafka": ". channel internal/dial",
 	// mechanisms
 	"internal/dial":            "",
 	"internal/hold":            "",
