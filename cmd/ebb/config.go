@@ -119,8 +119,21 @@ func secretsOf(flag *kong.Flag) []secret {
 	return flag.Target.Interface().([]secret)
 }
 
-// key reads a signing key or a shared secret, the zero key if there is none.
+// key reads a signing key or a shared secret, the zero key if there is none,
+// and refuses one that others can guess or know.
 func (s secret) key(flag string) (grip.Key, error) {
+	k, err := s.anyKey(flag)
+	if err != nil {
+		return grip.Key{}, err
+	}
+	if err := k.Strong(); err != nil {
+		return grip.Key{}, fmt.Errorf("%s: %w", flag, err)
+	}
+	return k, nil
+}
+
+// anyKey is key for a developer's machine, where weak ones do.
+func (s secret) anyKey(flag string) (grip.Key, error) {
 	if s == "" {
 		return grip.Key{}, nil
 	}

@@ -114,7 +114,7 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 		if own.secret == "" {
 			continue
 		}
-		if *own.key, err = own.secret.key(own.flag); err != nil {
+		if *own.key, err = own.secret.anyKey(own.flag); err != nil {
 			return dev.Keys{}, err
 		}
 	}

@@ -64,6 +64,9 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
+	if err := e.onePurposeEach(gripKey, publishKey, routes); err != nil {
+		return err
+	}
 	p := newProcess(env)
 	defer p.close()
 	scheme, secure, err := e.secure(p)
@@ -160,7 +163,13 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
 	if e.Routes != "" {
-		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, box.SetRoutes, keys.file) })
+		set := func(routes []edge.Route) error {
+			if err := e.onePurposeEach(keys.grip, keys.publish, routes); err != nil {
+				return err
+			}
+			return box.SetRoutes(routes)
+		}
+		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, set, keys.file) })
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	testGripKey    = "grip-grip-grip-grip-grip-grip-grip"
-	testPublishKey = "publish-publish-publish-publish-"
+	testGripKey    = "grip-9Kq2vX7mB4tZ8wLc6yRd1sHj5pNa0eF"
+	testPublishKey = "publish-4nT8bW2kX6rM9vC3zL7jH5qS1dG"
 )
 
 // edgeRun is a running ebb edge, in front of a back end that speaks GRIP.
