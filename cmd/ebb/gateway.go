@@ -8,23 +8,25 @@ import (
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/serve"
 	"github.com/ebb-events/ebb/kafka"
 	"github.com/ebb-events/ebb/view"
 )
 
 type gatewayCmd struct {
-	Addr      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for browsers."`
-	EdgeURL   string   `name:"edge-url" required:"" placeholder:"URL" help:"The edge's URL for browsers."`
-	JWKS      string   `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's published keys; this or --jwt-key is required."`
-	JWTKey    secret   `name:"jwt-key" group:"Access tokens:" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks them."`
-	Issuer    string   `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have."`
-	Audience  string   `group:"Access tokens:" placeholder:"NAME" help:"The aud they must have."`
-	TicketKey []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key of 32 bytes or more that seals the user into the redirect; of several, the first seals and all open."`
-	GripKey   []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key that the edge signs with; of several, any will do."`
-	GripIss   string   `placeholder:"NAME" help:"Name that the edge signs with; any if not given."`
-	Origins   []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
-	ACLTypes  []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
-	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	Addr       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for browsers."`
+	EdgeURL    string   `name:"edge-url" required:"" placeholder:"URL" help:"The edge's URL for browsers."`
+	JWKS       string   `name:"jwks" group:"Access tokens:" xor:"token" required:"" placeholder:"URL" help:"The issuer's published keys; this or --jwt-key is required."`
+	JWTKey     secret   `name:"jwt-key" group:"Access tokens:" xor:"token" required:"" placeholder:"file:PATH" help:"The key that checks them."`
+	Issuer     string   `group:"Access tokens:" placeholder:"NAME" help:"The iss they must have."`
+	Audience   string   `group:"Access tokens:" placeholder:"NAME" help:"The aud they must have."`
+	TicketKey  []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key of 32 bytes or more that seals the user into the redirect; of several, the first seals and all open."`
+	GripKey    []secret `required:"" sep:"none" placeholder:"file:PATH" help:"Key that the edge signs with; of several, any will do."`
+	GripIss    string   `placeholder:"NAME" help:"Name that the edge signs with; any if not given."`
+	Origins    []string `placeholder:"URL" help:"Pages on other hosts that may call, as https://host."`
+	ACLTypes   []string `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
+	AdminAddr  string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
+	frontFlags `embed:""`
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
@@ -40,6 +42,10 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	}
 	p := newProcess(env)
 	defer p.close()
+	scheme, secure, err := g.secure(p, "gateway")
+	if err != nil {
+		return err
+	}
 	ln, err := p.listen(g.Addr, "--addr", "gateway")
 	if err != nil {
 		return err
@@ -55,8 +61,8 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	p.handler("gateway", ln, box)
-	return p.run(ctx, "ready http://"+ln.Addr().String())
+	p.server("gateway", ln, g.onFront(serve.Server{Handler: box}, secure))
+	return p.run(ctx, "ready "+scheme+"://"+ln.Addr().String())
 }
 
 // add puts a gateway and the view it reads from into a process, and leaves

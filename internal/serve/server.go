@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 )
@@ -59,7 +60,11 @@ type Server struct {
 
 	Grace time.Duration // for streams and open requests to end; 3 s if zero
 	TLS   *tls.Config   // speaks TLS, and HTTP/2 over it; plain HTTP/1 if nil
-	Log   *slog.Logger  // silent if nil
+	HSTS  time.Duration // how long browsers shall stay with TLS; not told if zero
+
+	Proxies  []netip.Prefix // whose X-Forwarded-* count; nobody's if empty
+	Panicked func()         // counts requests that panicked; may be nil
+	Log      *slog.Logger   // silent if nil
 }
 
 // Run serves on ln, which it closes, until ctx ends. Then it drains, lets open
@@ -74,7 +79,7 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	limits := http2Limits
 	srv := &http.Server{
-		Handler:           shedding(limitBody(s.Handler), s.Full),
+		Handler:           s.guard(shedding(limitBody(s.Handler), s.Full)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
