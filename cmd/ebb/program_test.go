@@ -66,7 +66,11 @@ func startEbb(dir string, env []string, args ...string) (*program, error) {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	if err := p.await(func() bool { return p.base() != "" && p.addr["edge"] != "" && p.addr["admin"] != "" }); err != nil {
+	part := "edge" // also of ebb dev
+	if args[0] == "gateway" {
+		part = args[0]
+	}
+	if err := p.await(func() bool { return p.base() != "" && p.addr[part] != "" && p.addr["admin"] != "" }); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("%w; it said:\n%s", err, strings.Join(p.stderr, "\n"))
 	}
@@ -164,7 +168,8 @@ func (p *program) request(ctx context.Context, method, path, token string, body 
 // stream is an open stream.
 type stream struct {
 	*sse.Reader
-	body io.Closer
+	body   io.Closer
+	header http.Header
 }
 
 // stream opens one, by way of the gateway's redirect, and reads its ebb.hello.
@@ -173,7 +178,7 @@ func (p *program) stream(ctx context.Context, token string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{sse.NewReader(resp.Body), resp.Body}
+	s := &stream{sse.NewReader(resp.Body), resp.Body, resp.Header}
 	for {
 		e, err := s.Next()
 		if err != nil {

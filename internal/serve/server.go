@@ -130,13 +130,15 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 }
 
 // complaints are what net/http has to say. What strangers get wrong about TLS
-// is for debugging.
+// and HTTP/2 is for debugging.
 type complaints struct{ log *slog.Logger }
 
 func (c complaints) Write(b []byte) (int, error) {
 	level := slog.LevelWarn
-	if bytes.HasPrefix(b, []byte("http: TLS handshake error")) {
-		level = slog.LevelDebug
+	for _, theirs := range []string{"http: TLS handshake error", "http2: "} {
+		if bytes.HasPrefix(b, []byte(theirs)) && !bytes.HasPrefix(b, []byte("http2: panic")) {
+			level = slog.LevelDebug
+		}
 	}
 	c.log.Log(context.Background(), level, string(bytes.TrimSpace(b)))
 	return len(b), nil
