@@ -106,7 +106,7 @@ func (s *shore) startEdge(i int) {
 	s.t.Helper()
 	e := s.edges[i]
 	cmd := exec.Command(ebb, "edge", "--addr", e.addr, "--control-addr", e.control, "--admin-addr", e.admin,
-		"--origin", s.origin.URL, "--kafka", s.kafka)
+		"--origin", s.origin.URL, "--kafka", s.kafka, "--proxies", "127.0.0.1")
 	cmd.Env = append(os.Environ(), "EBB_GRIP_KEY=grip-9Kq2vX7mB4tZ8wLc6yRd1sHj5pNa0eF", "EBB_PUBLISH_KEY="+publishKey)
 	e.program = run(s.all, cmd)
 	await(s.t, "an edge", func() bool {

@@ -23,6 +23,7 @@ func fronts(t *testing.T) map[string]string {
 	writeTestCert(t, dir)
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("X-Content-Type-Options", "nosniff") // what concerns the page is the origin's
 		_, _ = io.WriteString(w, "an answer as others")
 	}))
 	t.Cleanup(origin.Close)
