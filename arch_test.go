@@ -55,7 +55,7 @@ var later = map[string]string{
 // imported, but for the standard library.
 var only = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake":  "internal/broker",
-	"github.com/twmb/franz-go":            "kafka internal/broker",
+	"github.com/twmb/franz-go":            "kafka internal/broker internal/kafkatest",
 	"github.com/fxamacker/cbor":           "kafka",
 	"github.com/go-jose/go-jose":          "grip gateway dev",
 	"github.com/prometheus/client_golang": "internal/serve",

@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/internal/kafkatest"
 	"github.com/ebb-events/ebb/kafka"
 )
 
@@ -32,64 +32,13 @@ func TestKafkaACLMatrix(t *testing.T) {
 	})
 }
 
-// rights reads the kafka-acls commands of docs/operating.md: for each, its
-// options.
-func rights(t testing.TB) (commands []map[string][]string) {
-	text, err := os.ReadFile("../docs/operating.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		rest, ok := strings.CutPrefix(line, "acl --")
-		if !ok {
-			continue
-		}
-		options := map[string][]string{}
-		for option := range strings.SplitSeq(rest, " --") {
-			name, value, _ := strings.Cut(strings.TrimSpace(option), " ")
-			options[name] = append(options[name], value)
-		}
-		commands = append(commands, options)
-	}
-	if len(commands) < 10 {
-		t.Fatalf("docs/operating.md has %d commands", len(commands))
-	}
-	return commands
-}
-
 // grantRights does what the commands of docs/operating.md do.
 func (g *guarded) grantRights() {
 	g.Helper()
-	admin := kadm.NewClient(g.admin)
-	for _, c := range rights(g) {
-		acl := kadm.NewACLs().Allow(c["allow-principal"]...).AllowHosts()
-		if c["resource-pattern-type"] != nil {
-			acl = acl.ResourcePatternType(kadm.ACLPatternPrefixed)
-		} else {
-			acl = acl.ResourcePatternType(kadm.ACLPatternLiteral)
-		}
-		for name, values := range c {
-			switch name {
-			case "allow-principal", "resource-pattern-type":
-			case "operation":
-				var ops []kadm.ACLOperation
-				for _, v := range values {
-					op, err := kmsg.ParseACLOperation(v)
-					g.must(err)
-					ops = append(ops, op)
-				}
-				acl = acl.Operations(ops...)
-			case "topic":
-				acl = acl.Topics(values...)
-			case "group":
-				acl = acl.Groups(values...)
-			case "transactional-id":
-				acl = acl.TransactionalIDs(values...)
-			default:
-				g.Fatalf("docs/operating.md has an option that this test does not know: %q", name)
-			}
-		}
-		results, err := admin.CreateACLs(g.in(), acl)
+	acls, err := kafkatest.Rights("../docs/operating.md")
+	g.must(err)
+	for _, acl := range acls {
+		results, err := kadm.NewClient(g.admin).CreateACLs(g.in(), acl)
 		g.must(err)
 		for _, r := range results {
 			g.must(r.Err)

@@ -66,9 +66,9 @@ func startEbb(dir string, env []string, args ...string) (*program, error) {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	part := "edge" // also of ebb dev
-	if args[0] == "gateway" {
-		part = args[0]
+	part, ok := map[string]string{"dev": "edge", "edge": "edge", "gateway": "gateway"}[args[0]]
+	if !ok {
+		part = "admin" // it serves nobody else
 	}
 	if err := p.await(func() bool { return p.base() != "" && p.addr[part] != "" && p.addr["admin"] != "" }); err != nil {
 		p.kill()
