@@ -20,7 +20,7 @@ func runGateway(t *testing.T, dir string) *program {
 	}
 	t.Cleanup(d.kill)
 	writeTestCert(t, dir)
-	env := append(clean(), "EBB_GRIP_KEY="+testGripKey, "EBB_TICKET_KEY=ticket-Wn3bQ8xY5rJ7kLp2Vd9sTf6hGm1c", "EBB_JWT_KEY=token-Zp4Rk8Nw2Xc6Vb9Jm3Hs7Lt5Qd1Fy")
+	env := append(clean(), "EBB_GRIP_KEY="+testGripKey, "EBB_TICKET_KEY=ticket-Wn3bQ8xY5rJ7kLp2Vd9sTf6hGm1c", "EBB_JWT_KEY="+testTokenKey)
 	p, err := startEbb(dir, env, "gateway", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--kafka", d.addr["kafka"],
 		"--edge-url", "https://edge.example", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
 	if err != nil {

@@ -86,6 +86,7 @@ var given = map[string]string{
 	"cert_notAfter":         "of the test's certificate",
 	"cert_revocation":       "of the test's certificate",
 	"cert_commonName":       "of the test's certificate",
+	"cert_serialNumberLen":  "of the test's certificate",
 	"DNS_CAArecord":         "of this machine's name",
 	"HTTP_status_code":      "there is no page at /",
 	"TLS_session_ticket":    "crypto/tls says a week and lets nobody choose; it changes the keys every day",
