@@ -1,10 +1,12 @@
 package kafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,8 +47,10 @@ func TestLogin(t *testing.T) {
 				c.Login.Secret = func(context.Context) (string, error) { return "", errors.New("the vault is closed") }
 			}, "the vault is closed"},
 		}
+		var logged lockedBuffer
 		for name, tt := range tests {
 			cfg := g.as("gateway")
+			cfg.Log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			if tt.change != nil {
 				tt.change(&cfg)
 			}
@@ -61,7 +65,28 @@ func TestLogin(t *testing.T) {
 				g.Errorf("%s: got %v, want %q", name, err, tt.want)
 			}
 		}
+		if text := logged.String(); strings.Contains(text, "canary") || strings.Contains(text, passwordOf("gateway")) || !strings.Contains(text, "kafka client") {
+			g.Errorf("logged %.2000s", text)
+		}
 	})
+}
+
+// lockedBuffer is a buffer for many.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestTLSToWhoSpeaksNone(t *testing.T) {

@@ -115,18 +115,18 @@ func (g *guarded) goRound() {
 	g.must(client.Prepare(g.in(), ebb.Replies, kafka.ChannelLog))
 	g.must(client.PrepareDead(g.in(), ebb.Replies))
 	replies := client.Replies("ebb-connector")
-	g.Cleanup(replies.Close)
 	got = g.pollUntil(replies, func(sum ebb.Batch) bool { return len(sum.Records) == 2 })
 	g.must(client.Channels().Append(g.in(), []channel.Record{event("ann", "1")}))
 	g.must(client.Channels().Dead(g.in(), got.Records[0], "for a try"))
 	g.must(replies.Commit(g.in()))
-	every := g.open(func(cfg *kafka.Config) { // who is given no types finds them
+	g.must(client.Channels().Append(g.in(), []channel.Record{event("ann", "2")}))
+	replies.Close()
+	finding := g.open(func(cfg *kafka.Config) { // given no types, it finds them
 		*cfg = g.as("connector")
 		cfg.Types = nil
-	})
-	g.must(client.Channels().Append(g.in(), []channel.Record{event("ann", "2")}))
-	others := every.Replies("ebb-connector")
-	g.Cleanup(others.Close)
+	}).Replies("ebb-connector")
+	g.Cleanup(finding.Close)
+	g.pollUntil(finding, func(sum ebb.Batch) bool { return len(sum.Assigned) == 2 })
 
 	for _, role := range []string{"edge", "publishing-edge"} {
 		client := g.openAs(role)
