@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ebb-events/ebb"
@@ -26,7 +27,7 @@ type topicFlags struct {
 	KafkaCA         string `name:"kafka-ca" placeholder:"FILE" help:"Authorities that vouch for the brokers, in PEM, not the system's; speak TLS."`
 	KafkaCert       string `placeholder:"FILE" help:"Our certificate for the brokers, with its chain, in PEM, read again for every connection; speak TLS."`
 	KafkaCertKey    string `placeholder:"FILE" help:"That certificate's key, in PEM."`
-	KafkaSASL       string `name:"kafka-sasl" enum:",plain,scram-sha-256,scram-sha-512,oauthbearer" default:"" placeholder:"NAME" help:"How to log in: plain, scram-sha-256, scram-sha-512 or oauthbearer; the last with a token, else scram-sha-512 with a user."`
+	KafkaSASL       string `name:"kafka-sasl" placeholder:"NAME" help:"How to log in: plain, scram-sha-256, scram-sha-512 or oauthbearer; the last with a token, else scram-sha-512 with a user."`
 	KafkaUser       string `placeholder:"NAME" help:"User of the brokers, or with --kafka-token-url the client's id."`
 	KafkaPassword   secret `placeholder:"file:PATH" help:"That user's password, or that client's secret; a file is read again at every login."`
 	KafkaToken      secret `placeholder:"file:PATH" help:"Token to log in with; a file is read again at every login."`
@@ -67,7 +68,10 @@ func (f kafkaFlags) reach(ctx context.Context, p *process, embedded bool, purpos
 // login is who the process is to the brokers.
 func (f topicFlags) login() (l kafka.Login, err error) {
 	l = kafka.Login{Mechanism: strings.ToUpper(f.KafkaSASL), User: f.KafkaUser}
+	ways := []string{"", kafka.Plain, kafka.Scram256, kafka.Scram512, kafka.OAuth}
 	switch {
+	case !slices.Contains(ways, l.Mechanism):
+		return l, fmt.Errorf("--kafka-sasl %q is none of %s", f.KafkaSASL, strings.ToLower(strings.Join(ways[1:], ", ")))
 	case f.KafkaToken != "" && f.KafkaTokenURL != "":
 		return l, errors.New("--kafka-token and --kafka-token-url exclude each other")
 	case f.KafkaToken != "":
