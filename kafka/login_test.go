@@ -244,6 +244,20 @@ func TestTokenURL(t *testing.T) {
 	if want := "POST a%3Ab p+w grant_type=client_credentials&scope=kafka"; len(asked) != 1 || asked[0] != want {
 		t.Errorf("asked %q, want %q once", asked, want)
 	}
+	status, answer = 503, ""
+	tokens.Age(50 * time.Minute)
+	for range 3 {
+		if token, err := tokens.Token(t.Context()); token != "t" || err != nil {
+			t.Errorf("a provider that is away: got %q, %v", token, err)
+		}
+	}
+	if len(asked) != 2 {
+		t.Errorf("asked %d times, want one more", len(asked))
+	}
+	tokens.Age(10 * time.Minute)
+	if token, err := tokens.Token(t.Context()); err == nil {
+		t.Errorf("it gives %q, which has expired", token)
+	}
 	for _, tt := range []struct {
 		status       int
 		answer, want string

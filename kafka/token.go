@@ -59,7 +59,8 @@ type TokenURL struct {
 
 	mu    sync.Mutex
 	token string
-	until time.Time
+	until time.Time // when the next is asked for
+	ends  time.Time // when it is good for nothing any more
 }
 
 // Check says what is wrong with the settings.
@@ -82,7 +83,7 @@ func isLoopback(host string) bool {
 }
 
 // Token is a [Secret]. While a token is good it is given to all who ask; one
-// asks for the next.
+// asks for the next. If there is none to be had, the last one serves to its end.
 func (t *TokenURL) Token(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,9 +93,13 @@ func (t *TokenURL) Token(ctx context.Context) (string, error) {
 	began := time.Now()
 	token, life, err := t.ask(ctx)
 	if err != nil {
+		if now := time.Now(); now.Add(tokenTimeout).Before(t.ends) {
+			t.until = now.Add(tokenTimeout)
+			return t.token, nil
+		}
 		return "", fmt.Errorf("asking for a token: %w", err)
 	}
-	t.token, t.until = token, began.Add(life*4/5)
+	t.token, t.until, t.ends = token, began.Add(life*4/5), began.Add(life)
 	return token, nil
 }
 
