@@ -27,6 +27,7 @@ var imports = map[string]string{
 	"kafka": ". channel internal/dial",
 	// mechanisms
 	"internal/dial":            "",
+	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
 	"internal/serve":           "",
@@ -66,7 +67,7 @@ var only = map[string]string{
 	"golang.org/x/time":                   "gateway",
 	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
 	"gonum.org/v1/plot":                   "bench",
-	"testing":                             "internal/kafkatest",
+	"testing":                             "internal/kafkatest internal/dial/dialtest",
 }
 
 func TestArchitecture(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/edge"
+	"github.com/ebb-events/ebb/internal/dial/dialtest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -68,6 +70,32 @@ func TestSSRF(t *testing.T) {
 	}
 	if n := asked.Load(); n < 20 {
 		t.Errorf("the origin was asked %d times: nothing was tested", n)
+	}
+}
+
+// TestOriginThatRebinds: a name that comes to mean where clouds hand out
+// credentials is refused, whatever it meant before.
+func TestOriginThatRebinds(t *testing.T) {
+	names := dialtest.New(t, 127, 0, 0, 1)
+	names.System(t)
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") }))
+	defer origin.Close()
+	_, port, _ := net.SplitHostPort(origin.Listener.Addr().String())
+	var logged strings.Builder
+	e := must(edge.New(edge.Config{
+		Log: newLog(), Publisher: newLog(), Origin: must(url.Parse("http://rebinds.example:" + port)), GripKey: key,
+		Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+	}))
+	front := httptest.NewServer(e)
+	const request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	if got := raw(t, front, request); got != http.StatusOK {
+		t.Errorf("got %d", got)
+	}
+	names.Mean(169, 254, 169, 254)
+	got := raw(t, front, request)
+	front.Close()
+	if got != http.StatusBadGateway || !strings.Contains(logged.String(), "link-local") {
+		t.Errorf("got %d, logged %s", got, &logged)
 	}
 }
 

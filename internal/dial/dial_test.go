@@ -7,9 +7,10 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ebb-events/ebb/internal/dial/dialtest"
 )
 
 func TestForbiddenAddresses(t *testing.T) {
@@ -60,18 +61,17 @@ func TestRebinding(t *testing.T) {
 	}
 	defer ln.Close()
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	var answer atomic.Value
-	d := Dialer{resolve: nameServer(t, &answer)}
+	names := dialtest.New(t, 127, 0, 0, 1)
+	d := Dialer{resolve: names.Resolver}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
-	answer.Store([4]byte{127, 0, 0, 1})
 	conn, err := d.DialContext(ctx, "tcp", "rebinds.example:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
-	answer.Store([4]byte{169, 254, 169, 254})
+	names.Mean(169, 254, 169, 254)
 	_, err = d.DialContext(ctx, "tcp", "rebinds.example:"+port)
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "169.254.169.254") {
 		t.Errorf("got %v", err)
@@ -100,46 +100,4 @@ func TestHostPort(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
-}
-
-// nameServer answers every question for an IPv4 address with answer.
-func nameServer(t *testing.T, answer *atomic.Value) *net.Resolver {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		b := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			conn.WriteTo(reply(b[:n], answer.Load().([4]byte)), from)
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return net.Dial("udp", conn.LocalAddr().String())
-	}}
-}
-
-// reply answers a DNS question: with an address if it is for one of IPv4, else
-// with none.
-func reply(question []byte, ip [4]byte) []byte {
-	end := 12
-	for question[end] != 0 {
-		end += int(question[end]) + 1
-	}
-	end += 5 // the root, type and class
-	isA := question[end-3] == 1
-	b := append([]byte(nil), question[:end]...)
-	b[2], b[3] = 0x81, 0x80
-	copy(b[6:12], []byte{0, 0, 0, 0, 0, 0})
-	if isA {
-		b[7] = 1
-		b = append(b, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-		b = append(b, ip[:]...)
-	}
-	return b
 }
