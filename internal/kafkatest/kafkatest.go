@@ -69,15 +69,21 @@ func Run(dir string) (seeds []string, stop func(), err error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, nil, err
 	}
+	stop, err = boot(jars, config, broker, nil)
+	return []string{broker}, stop, err
+}
+
+// boot formats and starts the node of a config, and returns when it listens.
+func boot(jars, config, addr string, options []string) (stop func(), err error) {
 	const clusterID = "ZWJiLXRlc3RzLWthZmthMQ"
-	if out, err := java(jars, "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", config).CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("kafkatest: formatting: %w\n%s", err, out)
+	if out, err := java(jars, append(options, "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", config)...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("kafkatest: formatting: %w\n%s", err, out)
 	}
-	cmd := java(jars, "kafka.Kafka", config)
+	cmd := java(jars, append(options, "kafka.Kafka", config)...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -89,15 +95,15 @@ func Run(dir string) (seeds []string, stop func(), err error) {
 		<-ended
 	}
 	for deadline := time.After(time.Minute); ; {
-		if conn, err := net.Dial("tcp", broker); err == nil {
-			return []string{broker}, stop, conn.Close()
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			return stop, conn.Close()
 		}
 		select {
 		case <-ended:
-			return nil, nil, fmt.Errorf("kafkatest: Kafka ended:\n%s", log.Bytes())
+			return nil, fmt.Errorf("kafkatest: Kafka ended:\n%s", log.Bytes())
 		case <-deadline:
 			stop()
-			return nil, nil, fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", log.Bytes())
+			return nil, fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", log.Bytes())
 		case <-time.After(20 * time.Millisecond): // and look again
 		}
 	}

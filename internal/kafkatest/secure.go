@@ -1,14 +1,11 @@
 package kafkatest
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 )
 
 // Secure is an Apache Kafka that lets in who shows who he is, and allows what
@@ -122,40 +119,4 @@ func (s *Secure) keyStore() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.dir, "broker.pem"), append(key, cert...), 0o600)
-}
-
-// boot formats and starts the node of a config, and returns when it listens.
-func boot(jars, config, addr string, options []string) (stop func(), err error) {
-	const clusterID = "ZWJiLXRlc3RzLWthZmthMQ"
-	if out, err := java(jars, append(options, "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID, "-c", config)...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("kafkatest: formatting: %w\n%s", err, out)
-	}
-	cmd := java(jars, append(options, "kafka.Kafka", config)...)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	stop = func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	}
-	for deadline := time.After(time.Minute); ; {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			return stop, conn.Close()
-		}
-		select {
-		case <-ended:
-			return nil, fmt.Errorf("kafkatest: Kafka ended:\n%s", log.Bytes())
-		case <-deadline:
-			stop()
-			return nil, fmt.Errorf("kafkatest: Kafka does not listen after a minute:\n%s", log.Bytes())
-		case <-time.After(20 * time.Millisecond): // and look again
-		}
-	}
 }
