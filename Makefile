@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz chaos history latency bench commands kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz scan chaos history latency bench commands kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,13 +15,16 @@ test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
-deps: $(CACHE)/kafka/.done web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
-	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin
+deps: $(CACHE)/kafka/.done $(CACHE)/h2spec web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
+	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin && need_testssl
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
 	@. ./testdata/deps.sh && need_java && need_maven
 	mvn -q -B -f testdata/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(CACHE)/kafka
 	@touch $@
+
+$(CACHE)/h2spec: testdata/h2spec/go.mod testdata/h2spec/go.sum
+	cd testdata/h2spec && $(GO) build -o $(CURDIR)/$@ github.com/summerwind/h2spec/cmd/h2spec
 
 web/node_modules/.done: web/package-lock.json
 	@. ./testdata/deps.sh && need_node
@@ -62,6 +65,9 @@ fuzz:            ## a minute for each fuzz target
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
 			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg; \
 		done; done
+
+scan: deps       ## all that testssl.sh knows, against an edge and a gateway, in about 5 minutes
+	$(GO) test -count=1 -timeout 20m -v -run TestTLSScan ./cmd/ebb -scan
 
 chaos: deps      ## kill every part at random, for ten minutes on each broker
 	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-embedded

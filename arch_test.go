@@ -18,16 +18,18 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip",
+	"gateway":   ". channel grip internal/dial",
 	"view":      ".",
-	"edge":      "channel grip internal/hold internal/window sse",
+	"edge":      "channel grip internal/dial internal/hold internal/window sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// a store of one
 	"aggregate/disk": "aggregate",
 	// the adapter
-	"kafka": ". channel",
+	"kafka": ". channel internal/dial",
 	// mechanisms
+	"internal/dial":            "",
+	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
 	"internal/serve":           "",
@@ -63,7 +65,7 @@ var only = map[string]string{
 	"github.com/santhosh-tekuri/jsonschema": "aggregate",
 
 	"github.com/twmb/franz-go/pkg/kfake":  "internal/broker",
-	"github.com/twmb/franz-go":            "kafka internal/broker",
+	"github.com/twmb/franz-go":            "kafka internal/broker internal/kafkatest",
 	"github.com/fxamacker/cbor":           "kafka",
 	"github.com/go-jose/go-jose":          "grip gateway dev",
 	"github.com/prometheus/client_golang": "internal/serve",
@@ -75,7 +77,7 @@ var only = map[string]string{
 	"golang.org/x/time":                   "gateway",
 	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
 	"gonum.org/v1/plot":                   "bench",
-	"testing":                             "internal/kafkatest aggregate/aggregatetest",
+	"testing":                             "internal/kafkatest internal/dial/dialtest aggregate/aggregatetest",
 }
 
 func TestArchitecture(t *testing.T) {

@@ -196,7 +196,7 @@ func originGetsWhoAsked(s *shore, p *proxy, version string) {
 	s.mu.Unlock()
 	for name, want := range map[string]string{
 		"Host":              p.addr,
-		"X-Forwarded-For":   "203.0.113.9, 127.0.0.2, 127.0.0.1",
+		"X-Forwarded-For":   "127.0.0.2", // what the proxy saw, and not what the client says
 		"X-Forwarded-Proto": "https",
 		"X-Forwarded-Host":  p.addr,
 	} {

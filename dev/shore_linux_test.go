@@ -62,7 +62,7 @@ type ashore struct {
 	*program
 }
 
-const publishKey = "pppppppppppppppppppppppppppppppp"
+const publishKey = "publish-4nT8bW2kX6rM9vC3zL7jH5qS1dG"
 
 func newShore(t *testing.T) *shore {
 	b, err := broker.Start(broker.Config{Addr: "127.0.0.1:0"})
@@ -106,8 +106,8 @@ func (s *shore) startEdge(i int) {
 	s.t.Helper()
 	e := s.edges[i]
 	cmd := exec.Command(ebb, "edge", "--addr", e.addr, "--control-addr", e.control, "--admin-addr", e.admin,
-		"--origin", s.origin.URL, "--kafka", s.kafka)
-	cmd.Env = append(os.Environ(), "EBB_GRIP_KEY="+strings.Repeat("g", 32), "EBB_PUBLISH_KEY="+publishKey)
+		"--origin", s.origin.URL, "--kafka", s.kafka, "--proxies", "127.0.0.1")
+	cmd.Env = append(os.Environ(), "EBB_GRIP_KEY=grip-9Kq2vX7mB4tZ8wLc6yRd1sHj5pNa0eF", "EBB_PUBLISH_KEY="+publishKey)
 	e.program = run(s.all, cmd)
 	await(s.t, "an edge", func() bool {
 		resp, err := client.Get("http://" + e.admin + "/readyz")

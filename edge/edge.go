@@ -42,7 +42,7 @@ type Config struct {
 
 	Logger    *slog.Logger      // silent if nil
 	Metrics   Metrics           // none if zero
-	Transport http.RoundTripper // to the origins; net/http's, without redirects and proxies, if nil
+	Transport http.RoundTripper // to the origins; one that dials nothing else, without redirects and proxies, if nil
 }
 
 // Metrics is told what happens. Any func may be nil.
@@ -116,9 +116,6 @@ func New(cfg Config) (*Edge, error) {
 	if cfg.Wait == 0 {
 		cfg.Wait = 5 * time.Second
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -129,6 +126,9 @@ func New(cfg Config) (*Edge, error) {
 		loop:   &hold.Loop{Full: cfg.Metrics.Stalled},
 		ready:  make(chan struct{}),
 		gone:   make(chan struct{}),
+	}
+	if cfg.Transport == nil {
+		e.cfg.Transport = e.newTransport()
 	}
 	e.reads, e.asks = newLanes(e, cfg.Lanes, true), newLanes(e, 4*cfg.Lanes, false)
 	return e, e.SetRoutes(cfg.Routes)

@@ -159,7 +159,9 @@ func TestWhatTheOriginGetsOfARequest(t *testing.T) {
 	})
 }
 
-func TestGripNeverReachesTheClient(t *testing.T) {
+// TestGripResponseHeadersStripped: no word of GRIP reaches a client, in header or
+// trailer (S41). TestRouteWithoutStreamsIsAProxyOnly has who is not obeyed.
+func TestGripResponseHeadersStripped(t *testing.T) {
 	instruct := `{"response":{"code":203,"headers":{"grip-hold":"stream","Grip-Foo":"x","X-Own":"mine","Connection":"X-Own","Content-Length":"1","Transfer-Encoding":"gzip"},"body":"hello"}}`
 	hold := `{"hold":{"mode":"stream","channels":[{"name":"ann"}]},"response":{"headers":{"GRIP-CHANNEL":"x","Content-Type":"text/event-stream","X-Own":"mine"}}}`
 	serving(t, func(w http.ResponseWriter, r *http.Request) {
@@ -280,4 +282,53 @@ func TestPublicKeyCannotBeAGripKey(t *testing.T) {
 	if _, err := edge.New(cfg); err == nil {
 		t.Error("taken: every request would go unsigned")
 	}
+}
+
+// TestClientGripHeadersStripped: nobody but the edge speaks GRIP to an origin,
+// however it is written, on either way there (S40).
+func TestClientGripHeadersStripped(t *testing.T) {
+	var got http.Header
+	var trailer http.Header
+	serving(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got, trailer = r.Header.Clone(), r.Trailer.Clone()
+		w.WriteHeader(http.StatusForbidden)
+	}, nil, func(s *site) {
+		ours := map[string]bool{"Grip-Sig": true, "Grip-Feature": true}
+		names := []string{
+			"Grip-Sig", "GRIP-SIG", "grip-sig", "Grip_Sig", "gRiP_sIg", "Grip-Feature", "Grip-Last", "Grip-Hold", "Grip-Channel", "Grip-Instruct",
+			"Grip-Link", "Grip-Set-Meta", "Grip-Status", "Grip-Expose-Headers", "Grip-Keep-Alive", "Grip-Timeout", "Grip-", "Grip_", "Grip-Anything",
+		}
+		look := func(what string, headers ...http.Header) {
+			t.Helper()
+			for _, h := range headers {
+				for name, values := range h {
+					if plain := strings.ReplaceAll(strings.ToLower(name), "_", "-"); strings.HasPrefix(plain, "grip-") && !ours[name] || slices.Contains(values, "forged") {
+						t.Errorf("%s: the origin gets %s: %q", what, name, values)
+					}
+				}
+			}
+			if len(headers[0]["Grip-Sig"]) != 1 || key.Verify(headers[0].Get("Grip-Sig"), "ebb", time.Now()) != nil {
+				t.Errorf("%s: Grip-Sig is %q", what, headers[0]["Grip-Sig"])
+			}
+		}
+		for _, name := range names {
+			for _, accept := range []string{"*/*", sse.ContentType} {
+				got = nil
+				text(t, s.ask("GET /", "Accept", accept, name, "forged", name, "forged"))
+				look(name+" with "+accept, got)
+			}
+		}
+		for _, accept := range []string{"*/*", sse.ContentType} {
+			got = nil
+			text(t, s.ask("GET /", "Accept", accept, "Connection", "Grip-Sig, Grip-Feature"))
+			look("named a hop", got)
+		}
+		conn := must(s.wire.dial(s.t.Context(), "", ""))
+		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: edge.example\r\nTransfer-Encoding: chunked\r\nTrailer: Grip-Sig, X-Own\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\nGrip-Sig: forged\r\nX-Own: mine\r\n\r\n")
+		resp := must(http.ReadResponse(bufio.NewReader(conn), nil))
+		resp.Body.Close()
+		conn.Close()
+		look("trailers", got, trailer)
+	})
 }

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/dial"
 )
 
 // Route says which requests are for an origin beside Config's own. Of several
@@ -204,23 +206,22 @@ func (e *Edge) mayPublish() bool {
 	return false
 }
 
-// newTransport is the way to the origins. Idle connections are not kept for long:
-// each is memory that a hundred streams could have, and what runs for it keeps
-// the memory of a burst from being given back.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		DisableCompression:     true,
-		MaxIdleConns:           4 * maxSetups,
-		MaxIdleConnsPerHost:    maxSetups,
-		IdleConnTimeout:        3 * time.Second,
-		TLSHandshakeTimeout:    5 * time.Second,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		ResponseHeaderTimeout:  30 * time.Second,
-		ForceAttemptHTTP2:      true,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		ReadBufferSize:         4 << 10,
-		WriteBufferSize:        4 << 10,
-	}
+// newTransport is the way to the origins, and to nowhere else. Idle connections
+// are not kept for long: each is memory that a hundred streams could have, and
+// what runs for it keeps the memory of a burst from being given back.
+func (e *Edge) newTransport() *http.Transport {
+	t := dial.Transport(dial.Dialer{Known: e.isOrigin})
+	t.MaxIdleConns = 4 * maxSetups
+	t.MaxIdleConnsPerHost = maxSetups
+	t.IdleConnTimeout = 3 * time.Second
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.ReadBufferSize = 4 << 10
+	t.WriteBufferSize = 4 << 10
+	return t
+}
+
+// isOrigin tells whether a route leads to host:port.
+func (e *Edge) isOrigin(hostPort string) bool {
+	return slices.ContainsFunc(*e.routes.Load(), func(r *route) bool { return dial.HostPort(r.Origin) == hostPort })
 }

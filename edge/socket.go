@@ -43,12 +43,17 @@ func (e *Edge) takeOver(w http.ResponseWriter, r *http.Request, h *held, s *stre
 		return
 	}
 	chunked := r.ProtoAtLeast(1, 1)
-	e.loop.Hold(&s.conn, socket, h.head(r, chunked), chunked, s)
+	e.loop.Hold(&s.conn, socket, h.head(w.Header(), chunked), chunked, s)
 }
 
 // head writes the header of a response that only the end of the connection ends.
-func (h *held) head(r *http.Request, chunked bool) []byte {
+// What the server has to say stays where the origin says nothing.
+func (h *held) head(own http.Header, chunked bool) []byte {
 	header := h.answer()
+	const hsts = "Strict-Transport-Security"
+	if v := own[hsts]; v != nil && header[hsts] == nil {
+		header[hsts] = v
+	}
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	header.Set("Connection", "close")
 	version := "1.0"

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ebb-events/ebb/internal/dial"
 )
 
 const (
@@ -142,8 +144,8 @@ func (s *keySet) refresh(ctx context.Context) {
 // keysClient fetches keys and follows no redirect.
 func keysClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxResponseHeaderBytes = 64 << 10
+		t := dial.Transport(dial.Dialer{})
+		t.Proxy = http.ProxyFromEnvironment // often the only way out to an issuer
 		transport = t
 	}
 	return &http.Client{

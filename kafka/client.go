@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,9 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/ebb-events/ebb"
 )
@@ -34,9 +30,8 @@ type Config struct {
 	CBOR              bool     // write gzip'd CBOR, not JSON
 	ChannelPartitions int32    // of a channel log that does not exist yet; 12 if zero
 
-	TLS            bool
-	User, Password string // none if User is empty
-	Plain          bool   // send the password as it is, not by SCRAM-SHA-512
+	TLS   TLS   // with the brokers; none if zero
+	Login Login // at the brokers; none if zero
 
 	Lost func()       // counts records that were too large for the channel log; may be nil
 	Log  *slog.Logger // silent if nil
@@ -71,6 +66,9 @@ func Open(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("kafka: Environment %q would hide dead-letter topics", cfg.Environment)
 	case cfg.ChannelPartitions < 0:
 		return nil, fmt.Errorf("kafka: ChannelPartitions is %d, want one or more", cfg.ChannelPartitions)
+	}
+	if err := cfg.Login.check(cfg.TLS.on()); err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	for _, typ := range cfg.Types {
 		if !ebb.ValidType(typ) {
@@ -115,7 +113,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.away)
 	defer cancel()
 	if err := c.cl.Ping(ctx); err != nil {
-		return fmt.Errorf("kafka: no broker answers at %s: %w", strings.Join(c.cfg.Seeds, ", "), err)
+		return fmt.Errorf("kafka: no broker answers at %s: %w", strings.Join(c.cfg.Seeds, ", "), c.cfg.explain(err))
 	}
 	return nil
 }
@@ -139,24 +137,21 @@ func (c *Client) connect(opts ...kgo.Opt) (*kgo.Client, error) {
 	if c.cfg.Embedded {
 		all = append(all, kgo.ProducerBatchCompression(kgo.NoCompression()))
 	}
-	if c.cfg.TLS {
-		all = append(all, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
+	if c.cfg.TLS.on() {
+		secure, err := c.cfg.TLS.config()
+		if err != nil {
+			return nil, fmt.Errorf("kafka: %w", err)
+		}
+		all = append(all, kgo.DialTLSConfig(secure))
 	}
-	if c.cfg.User != "" {
-		all = append(all, kgo.SASL(c.cfg.mechanism()))
+	if c.cfg.Login.Mechanism != "" {
+		all = append(all, kgo.SASL(c.cfg.Login.mechanism()))
 	}
 	cl, err := kgo.NewClient(append(all, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	return cl, nil
-}
-
-func (cfg Config) mechanism() sasl.Mechanism {
-	if cfg.Plain {
-		return plain.Auth{User: cfg.User, Pass: cfg.Password}.AsMechanism()
-	}
-	return scram.Auth{User: cfg.User, Pass: cfg.Password}.AsSha512Mechanism()
 }
 
 // backoff is how long to wait after so many failures: at most a second, since

@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 	if real.dir != "" {
 		os.RemoveAll(real.dir)
 	}
+	stopSecured()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

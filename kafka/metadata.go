@@ -43,6 +43,8 @@ func (c *Client) metadata(ctx context.Context, cl *kgo.Client, names []string) (
 	m := metadata{brokers: len(resp.Brokers), topics: map[string]topicMeta{}}
 	for _, t := range resp.Topics {
 		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case err == kerr.TopicAuthorizationFailed && names != nil:
+			return metadata{}, err
 		case t.Topic == nil || len(t.Partitions) == 0 || err == kerr.UnknownTopicOrPartition:
 			continue
 		case err != nil:

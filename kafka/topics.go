@@ -125,16 +125,16 @@ func (c *Client) ensure(ctx context.Context, topic string, purpose ebb.Purpose) 
 	for fails := 0; ; fails++ {
 		m, err := c.metadata(ctx, c.cl, []string{topic})
 		if err != nil {
-			return 0, fmt.Errorf("kafka: topic %s: %w", topic, err)
+			return 0, fmt.Errorf("kafka: %w", refused(err, "topic", topic))
 		}
 		if t, ok := m.topics[topic]; !ok && fails == 0 {
-			if err := c.create(ctx, topic, purpose, m.brokers); err != nil {
-				return 0, fmt.Errorf("kafka: making topic %s: %w", topic, err)
+			if err := c.create(ctx, topic, purpose, m.brokers, false); err != nil {
+				return 0, fmt.Errorf("kafka: %w", refused(err, "making topic", topic))
 			}
 		} else if ok && !slices.ContainsFunc(t.leaders, func(l leader) bool { return l.node < 0 }) {
 			s, err := c.describe(ctx, topic)
 			if err != nil {
-				return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
+				return 0, fmt.Errorf("kafka: %w", refused(err, "settings of topic", topic))
 			}
 			if err := refuse(topic, purpose, s); err != nil {
 				return 0, err
@@ -169,8 +169,9 @@ func (c *Client) remember(topic string, partitions int) {
 	c.topics[topic] = int32(partitions)
 }
 
-// create makes a topic, unless somebody else just did.
-func (c *Client) create(ctx context.Context, topic string, purpose ebb.Purpose, brokers int) error {
+// create makes a topic, unless somebody else just did, or with validate only
+// asks whether we could.
+func (c *Client) create(ctx context.Context, topic string, purpose ebb.Purpose, brokers int, validate bool) error {
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, partitions, int16(min(3, brokers))
 	if purpose == ChannelLog {
@@ -182,6 +183,7 @@ func (c *Client) create(ctx context.Context, topic string, purpose ebb.Purpose, 
 		t.Configs = append(t.Configs, s)
 	}
 	req := kmsg.NewPtrCreateTopicsRequest()
+	req.ValidateOnly = validate
 	req.TimeoutMillis = int32(c.away.Milliseconds())
 	req.Topics = append(req.Topics, t)
 	resp, err := req.RequestWith(ctx, c.cl)

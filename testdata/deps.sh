@@ -49,3 +49,5 @@ need_node() {
 
 # pushpin needs zurl to reach an origin, and Debian has that apart.
 need_pushpin() { { command -v pushpin && command -v zurl; } >/dev/null || install pushpin zurl; }
+
+need_testssl() { command -v testssl >/dev/null || command -v testssl.sh >/dev/null || install testssl.sh; }

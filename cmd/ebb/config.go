@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/kafka"
 )
 
 // configFile gives flags the values of a file. It refuses keys that are no
@@ -117,8 +119,21 @@ func secretsOf(flag *kong.Flag) []secret {
 	return flag.Target.Interface().([]secret)
 }
 
-// key reads a signing key or a shared secret, the zero key if there is none.
+// key reads a signing key or a shared secret, the zero key if there is none,
+// and refuses one that others can guess or know.
 func (s secret) key(flag string) (grip.Key, error) {
+	k, err := s.anyKey(flag)
+	if err != nil {
+		return grip.Key{}, err
+	}
+	if err := k.Strong(); err != nil {
+		return grip.Key{}, fmt.Errorf("%s: %w", flag, err)
+	}
+	return k, nil
+}
+
+// anyKey is key for a developer's machine, where weak ones do.
+func (s secret) anyKey(flag string) (grip.Key, error) {
 	if s == "" {
 		return grip.Key{}, nil
 	}
@@ -140,15 +155,24 @@ func keys(secrets []secret, flag string) (out []grip.Key, err error) {
 	return out, nil
 }
 
-// text returns the secret itself, read if it is in a file.
-func (s secret) text(flag string) (string, error) {
+// current returns the secret itself, of a file what it has at the moment. The
+// first look is now, so that a wrong name is told at the start.
+func (s secret) current(flag string) (kafka.Secret, error) {
 	path, ok := strings.CutPrefix(string(s), "file:")
 	if !ok {
-		return string(s), nil
+		return func(context.Context) (string, error) { return string(s), nil }, nil
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", flag, err)
+	read := func(context.Context) (string, error) {
+		b, err := os.ReadFile(path)
+		text := strings.TrimRight(string(b), "\r\n")
+		if err == nil && text == "" {
+			err = fmt.Errorf("%s is empty", path)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", flag, err)
+		}
+		return text, nil
 	}
-	return strings.TrimRight(string(b), "\r\n"), nil
+	_, err := read(context.Background())
+	return read, err
 }

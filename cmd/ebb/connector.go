@@ -32,6 +32,9 @@ func (c *connectorCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	if err := client.PrepareDead(ctx, ebb.Replies); err != nil {
+		return err
+	}
 	if err := c.add(p, client, issuers); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func (d *demoCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	if err := client.PrepareDead(ctx, ebb.Commands); err != nil {
+		return err
+	}
 	d.add(p, client)
 	return p.run(ctx, "ready")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/broker"
+	"github.com/ebb-events/ebb/internal/serve"
 	"github.com/ebb-events/ebb/kafka"
 )
 
@@ -117,7 +118,7 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 		if own.secret == "" {
 			continue
 		}
-		if *own.key, err = own.secret.key(own.flag); err != nil {
+		if *own.key, err = own.secret.anyKey(own.flag); err != nil {
 			return dev.Keys{}, err
 		}
 	}
@@ -132,11 +133,12 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 	if err != nil {
 		return err
 	}
-	p.gateway(on.front, api, dev.New(dev.Config{
+	local := frontFlags{Proxies: thisMachine}
+	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
 		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
-	}))
+	}), Drain: api.Drain}, nil))
 
-	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second}
+	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
 	if err := edge.add(p, client, on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,11 +20,10 @@ type edgeCmd struct {
 	Addr        string        `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for browsers."`
 	ControlAddr string        `default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Address for publishers: POST /publish/."`
 	AdminAddr   string        `default:"127.0.0.1:8083" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
-	TLSCert     string        `name:"tls-cert" placeholder:"FILE" help:"Speak TLS with browsers: the certificate and its chain, in PEM, read again when it changes."`
-	TLSKey      string        `name:"tls-key" placeholder:"FILE" help:"The certificate's key, in PEM."`
 	Window      int64         `default:"256" placeholder:"MIB" help:"Memory for recent events; older ones are read from the log."`
 	Streams     int           `default:"0" placeholder:"N" help:"Most streams to hold, others come back later; 0: what the open-file limit allows."`
 	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
+	frontFlags  `embed:""`
 
 	Origin     *url.URL `group:"Back ends:" placeholder:"URL" help:"Where requests are proxied to that no route is for: the gateway."`
 	GripKey    secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that signs requests to the origin, which has the same."`
@@ -48,12 +46,10 @@ func (e *edgeCmd) Validate() error {
 		return errors.New("missing flags: --origin=URL, or --routes=FILE, or --route=ROUTE")
 	case e.Origin != nil && e.GripKey == "":
 		return errors.New("missing flags: --grip-key=file:PATH (EBB_GRIP_KEY), by which the origin knows this edge")
-	case (e.TLSCert == "") != (e.TLSKey == ""):
-		return errors.New("--tls-cert and --tls-key go together")
 	case e.Streams < 0:
 		return errors.New("--streams cannot be negative")
 	}
-	return nil
+	return e.frontFlags.Validate()
 }
 
 // Run is ebb edge.
@@ -64,9 +60,12 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
+	if err := e.onePurposeEach(gripKey, publishKey, routes); err != nil {
+		return err
+	}
 	p := newProcess(env)
 	defer p.close()
-	scheme, secure, err := e.secure(p)
+	scheme, secure, err := e.secure(p, "edge")
 	if err != nil {
 		return err
 	}
@@ -90,20 +89,6 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	return p.run(ctx, "ready "+scheme+"://"+ln.Addr().String())
-}
-
-// secure returns how to speak TLS, if that is wanted.
-func (e *edgeCmd) secure(p *process) (scheme string, config *tls.Config, err error) {
-	if e.TLSCert == "" {
-		return "http", nil, nil
-	}
-	cert, err := serve.LoadCertificate(e.TLSCert, e.TLSKey, p.env.log)
-	if err != nil {
-		return "", nil, fmt.Errorf("%w (--tls-cert, --tls-key: a certificate with its chain, and its key without a password, both in PEM)", err)
-	}
-	p.admin.Gauge("edge_certificate_expiry_timestamp_seconds", "When the certificate expires, in seconds since 1970.",
-		func() float64 { return float64(cert.Expires().Unix()) })
-	return "https", cert.TLS(), nil
 }
 
 // reach returns the way to Kafka, or to a broker in this process.
@@ -153,14 +138,20 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener
 	}
 	edgeGauges(p.admin.Metrics, box, limit)
 	p.admin.Check("edge", box.Ready)
-	p.server("edge", edge.Listen(ln), serve.Server{
+	p.server("edge", edge.Listen(ln), e.onFront(serve.Server{
 		Handler: box, Full: http.HandlerFunc(box.Shed), ConnContext: edge.ConnContext,
-		Drain: box.Drain, Grace: e.Grace, TLS: keys.tls,
-	})
+		Drain: box.Drain, Grace: e.Grace,
+	}, keys.tls))
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
 	if e.Routes != "" {
-		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, box.SetRoutes, keys.file) })
+		set := func(routes []edge.Route) error {
+			if err := e.onePurposeEach(keys.grip, keys.publish, routes); err != nil {
+				return err
+			}
+			return box.SetRoutes(routes)
+		}
+		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, set, keys.file) })
 	}
 	return nil
 }

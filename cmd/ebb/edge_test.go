@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	testGripKey    = "grip-grip-grip-grip-grip-grip-grip"
-	testPublishKey = "publish-publish-publish-publish-"
+	testGripKey    = "grip-9Kq2vX7mB4tZ8wLc6yRd1sHj5pNa0eF"
+	testPublishKey = "publish-4nT8bW2kX6rM9vC3zL7jH5qS1dG"
 )
 
 // edgeRun is a running ebb edge, in front of a back end that speaks GRIP.
@@ -100,7 +100,7 @@ func (e edgeRun) connect(channel, lastID string) *stream {
 	if resp.StatusCode != 200 {
 		e.t.Fatalf("got %s", resp.Status)
 	}
-	return &stream{sse.NewReader(bufio.NewReader(resp.Body)), resp.Body}
+	return &stream{sse.NewReader(bufio.NewReader(resp.Body)), resp.Body, resp.Header}
 }
 
 // publish publishes data with the key's decoded bytes as a bearer token.
@@ -212,6 +212,9 @@ func TestEdgeOverTLS(t *testing.T) {
 		e.publish("room", "one")
 		s.want(t, "one")
 		s.body.Close()
+		if got := s.header.Get("Strict-Transport-Security"); got != "max-age=31536000" {
+			t.Errorf("HTTP/2 %v: HSTS is %q", h2, got)
+		}
 	}
 	if left := time.Unix(int64(e.metric("ebb_edge_certificate_expiry_timestamp_seconds")), 0); time.Until(left) < time.Minute {
 		t.Errorf("expires at %v", left)

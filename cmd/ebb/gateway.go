@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/ebb-events/ebb"
@@ -25,6 +23,7 @@ type gatewayCmd struct {
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	accessFlags
 	tokenFlags
+	frontFlags `embed:""`
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
@@ -37,12 +36,6 @@ type accessFlags struct {
 	DenyByDefault bool                `help:"Refuse commands and reading that --roles does not mention."`
 }
 
-// gateway serves a gateway, maybe with more around it. At the end those who
-// wait for a reply are answered first.
-func (p *process) gateway(ln net.Listener, box *gateway.Gateway, h http.Handler) {
-	p.server("gateway", ln, serve.Server{Handler: h, Drain: box.Drain})
-}
-
 // Run is ebb gateway.
 func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	tickets, err1 := keys(g.TicketKey, "--ticket-key")
@@ -53,6 +46,10 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	}
 	p := newProcess(env)
 	defer p.close()
+	scheme, secure, err := g.secure(p, "gateway")
+	if err != nil {
+		return err
+	}
 	ln, err := p.listen(g.Addr, "--addr", "gateway")
 	if err != nil {
 		return err
@@ -68,8 +65,8 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	p.gateway(ln, box, box)
-	return p.run(ctx, "ready http://"+ln.Addr().String())
+	p.server("gateway", ln, g.onFront(serve.Server{Handler: box, Drain: box.Drain}, secure))
+	return p.run(ctx, "ready "+scheme+"://"+ln.Addr().String())
 }
 
 // add puts a gateway and the view it reads from into a process, and leaves

@@ -22,12 +22,14 @@ type process struct {
 	listeners []net.Listener
 	closers   []func()
 	lost      func() // counts records that were too large for the channel log
+	panicked  func() // counts requests that panicked
 }
 
 func newProcess(env *environment) *process {
 	admin := serve.NewAdmin()
 	lost := admin.Counter("kafka_lost_records_total", "Records too large for the channel log; a gap was written instead.")
-	return &process{env: env, admin: admin, lost: once(lost)}
+	panicked := admin.Counter("requests_panicked_total", "Requests that ended by a bug: the log has where.")
+	return &process{env: env, admin: admin, lost: once(lost), panicked: once(panicked)}
 }
 
 // listen opens an address, which is closed again if the process does not run.
@@ -47,14 +49,13 @@ func (p *process) serveAdmin(addr string) error {
 	if err != nil {
 		return err
 	}
-	server := serve.Server{Handler: p.admin, Log: p.env.log}
-	p.last = append(p.last, serve.Part{Name: "admin", Run: func(ctx context.Context) error { return server.Run(ctx, ln) }})
+	p.last = append(p.last, serve.Part{Name: "admin", Run: func(ctx context.Context) error { return p.admin.Run(ctx, ln, p.env.log) }})
 	return nil
 }
 
 // server is a part in front.
 func (p *process) server(name string, ln net.Listener, s serve.Server) {
-	s.Log = p.env.log
+	s.Log, s.Panicked = p.env.log, p.panicked
 	p.front = append(p.front, serve.Part{Name: name, Run: func(ctx context.Context) error { return s.Run(ctx, ln) }})
 }
 

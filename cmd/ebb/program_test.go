@@ -66,8 +66,11 @@ func startEbb(dir string, env []string, args ...string) (*program, error) {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	streams := args[0] == "dev" || args[0] == "edge"
-	if err := p.await(func() bool { return p.base() != "" && p.addr["admin"] != "" && (p.addr["edge"] != "" || !streams) }); err != nil {
+	part, ok := map[string]string{"dev": "edge", "edge": "edge", "gateway": "gateway"}[args[0]]
+	if !ok {
+		part = "admin" // it serves nobody else
+	}
+	if err := p.await(func() bool { return p.base() != "" && p.addr[part] != "" && p.addr["admin"] != "" }); err != nil {
 		p.kill()
 		return nil, fmt.Errorf("%w; it said:\n%s", err, strings.Join(p.stderr, "\n"))
 	}
@@ -165,7 +168,8 @@ func (p *program) request(ctx context.Context, method, path, token string, body 
 // stream is an open stream.
 type stream struct {
 	*sse.Reader
-	body io.Closer
+	body   io.Closer
+	header http.Header
 }
 
 // stream opens one, by way of the gateway's redirect, and reads its ebb.hello.
@@ -174,7 +178,7 @@ func (p *program) stream(ctx context.Context, token string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{sse.NewReader(resp.Body), resp.Body}
+	s := &stream{sse.NewReader(resp.Body), resp.Body, resp.Header}
 	for {
 		e, err := s.Next()
 		if err != nil {

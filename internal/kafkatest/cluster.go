@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,7 @@ type Cluster struct {
 type node struct {
 	jars, addr, config string
 	heap               string
+	options            []string // of the JVM, besides
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd // nil while it is dead
@@ -153,8 +155,12 @@ func (c *Cluster) each(do func(*node) error) error {
 	return errors.Join(errs...)
 }
 
+func (d *node) java(args ...string) *exec.Cmd {
+	return java(d.jars, d.heap, slices.Concat(d.options, args)...)
+}
+
 func (d *node) format() error {
-	out, err := java(d.jars, d.heap, "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", d.config).CombinedOutput()
+	out, err := d.java("kafka.tools.StorageTool", "format", "-t", clusterID, "-c", d.config).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("kafkatest: formatting: %w\n%s", err, out)
 	}
@@ -166,7 +172,7 @@ func (d *node) start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.log = &log{}
-	cmd, ended := java(d.jars, d.heap, "kafka.Kafka", d.config), make(chan struct{})
+	cmd, ended := d.java("kafka.Kafka", d.config), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	if err := cmd.Start(); err != nil {
 		return err

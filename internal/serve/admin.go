@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"sync"
@@ -38,12 +40,29 @@ func NewAdmin() *Admin {
 	a.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	a.mux.HandleFunc("GET /readyz", a.readyz)
-	a.mux.HandleFunc("/debug/pprof/", pprof.Index)
-	a.mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	a.mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	a.mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	a.mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	a.debug("/debug/pprof/", pprof.Index)
+	a.debug("/debug/pprof/cmdline", pprof.Cmdline)
+	a.debug("/debug/pprof/profile", pprof.Profile)
+	a.debug("/debug/pprof/symbol", pprof.Symbol)
+	a.debug("/debug/pprof/trace", pprof.Trace)
 	return a
+}
+
+// debug adds what shows the memory of the process, for this machine alone.
+func (a *Admin) debug(path string, h http.HandlerFunc) {
+	a.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		if !addrOf(r.RemoteAddr).IsLoopback() {
+			http.Error(w, "only this machine may see that", http.StatusForbidden)
+			return
+		}
+		h(w, r)
+	})
+}
+
+// Run serves operators on ln until ctx ends.
+func (a *Admin) Run(ctx context.Context, ln net.Listener, log *slog.Logger) error {
+	warnUnlessLoopback(ln.Addr(), log)
+	return Server{Handler: a, Log: log}.Run(ctx, ln)
 }
 
 // Check adds what must be ready: a func that returns why it is not, or nil. A

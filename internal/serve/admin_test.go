@@ -11,7 +11,9 @@ import (
 
 func get(h http.Handler, path string) (int, string) {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	r := httptest.NewRequest("GET", path, nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	h.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
@@ -31,6 +33,25 @@ func TestAdmin(t *testing.T) {
 	}
 	if code, _ := get(a, "/"); code != 404 {
 		t.Errorf("/: got %d", code)
+	}
+}
+
+// TestPprofIsForThisMachine: metrics may be asked for from elsewhere, memory not.
+func TestPprofIsForThisMachine(t *testing.T) {
+	a := NewAdmin()
+	for from, want := range map[string]int{"127.0.0.1:9": 200, "[::1]:9": 200, "[::ffff:127.0.0.1]:9": 200, "10.0.0.7:9": 403, "[fe80::1%eth0]:9": 403, "": 403} {
+		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol"} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", path, nil)
+			r.RemoteAddr = from
+			if a.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%s from %q: got %d, want %d", path, from, w.Code, want)
+			}
+		}
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+		r.RemoteAddr = from
+		if a.ServeHTTP(w, r); w.Code != 200 {
+			t.Errorf("/metrics from %q: got %d", from, w.Code)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 )
@@ -59,7 +60,11 @@ type Server struct {
 
 	Grace time.Duration // for streams and open requests to end; 3 s if zero
 	TLS   *tls.Config   // speaks TLS, and HTTP/2 over it; plain HTTP/1 if nil
-	Log   *slog.Logger  // silent if nil
+	HSTS  time.Duration // how long browsers shall stay with TLS; not told if zero
+
+	Proxies  []netip.Prefix // whose X-Forwarded-* count; nobody's if empty
+	Panicked func()         // counts requests that panicked; may be nil
+	Log      *slog.Logger   // silent if nil
 }
 
 // Run serves on ln, which it closes, until ctx ends. Then it drains, lets open
@@ -74,7 +79,7 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	limits := http2Limits
 	srv := &http.Server{
-		Handler:           shedding(limitBody(s.Handler), s.Full),
+		Handler:           s.guard(shedding(limitBody(s.Handler), s.Full)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -125,13 +130,15 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 }
 
 // complaints are what net/http has to say. What strangers get wrong about TLS
-// is for debugging.
+// and HTTP/2 is for debugging.
 type complaints struct{ log *slog.Logger }
 
 func (c complaints) Write(b []byte) (int, error) {
 	level := slog.LevelWarn
-	if bytes.HasPrefix(b, []byte("http: TLS handshake error")) {
-		level = slog.LevelDebug
+	for _, theirs := range []string{"http: TLS handshake error", "http2: "} {
+		if bytes.HasPrefix(b, []byte(theirs)) && !bytes.HasPrefix(b, []byte("http2: panic")) {
+			level = slog.LevelDebug
+		}
 	}
 	c.log.Log(context.Background(), level, string(bytes.TrimSpace(b)))
 	return len(b), nil

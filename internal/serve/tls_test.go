@@ -318,8 +318,10 @@ func TestHandshakesOfStrangersAreNoWarnings(t *testing.T) {
 	var logged bytes.Buffer
 	c := complaints{slog.New(slog.NewTextHandler(&logged, nil))}
 	io.WriteString(c, "http: TLS handshake error from x: EOF\n")
+	io.WriteString(c, "http2: server connection error from x: TLS\n")
+	io.WriteString(c, "http2: panic serving x: boom 2\n")
 	io.WriteString(c, "http: panic serving x: boom\n")
-	if got := logged.String(); strings.Contains(got, "TLS") || !strings.Contains(got, "WARN") || !strings.Contains(got, "boom") {
+	if got := logged.String(); strings.Contains(got, "TLS") || !strings.Contains(got, "WARN") || strings.Count(got, "boom") != 2 {
 		t.Errorf("got %s", got)
 	}
 }
