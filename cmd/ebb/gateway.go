@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
@@ -34,6 +36,11 @@ type accessFlags struct {
 	ACLTypes      []string            `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
 	Roles         map[string][]string `placeholder:"RULE;..." help:"Rules APP-TYPE.COMMAND=ROLE,...: who sends a command needs one of the roles. get is reading, the role * everybody."`
 	DenyByDefault bool                `help:"Refuse commands and reading that --roles does not mention."`
+}
+
+// Validate asks both groups of flags, of which Go would promote neither.
+func (g *gatewayCmd) Validate(parsed *kong.Context) error {
+	return errors.Join(g.frontFlags.Validate(), g.tokenFlags.Validate(parsed))
 }
 
 // Run is ebb gateway.

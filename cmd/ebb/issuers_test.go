@@ -84,7 +84,7 @@ func startSystem(t *testing.T) system {
 		}
 	}
 	env := append(clean(), "EBB_KAFKA="+b.Addr(), "EBB_ADDR=127.0.0.1:0", "EBB_CONTROL_ADDR=127.0.0.1:0", "EBB_ADMIN_ADDR=127.0.0.1:0",
-		"EBB_GRIP_KEY="+testGripKey, "EBB_TICKET_KEY=ticket-ticket-ticket-ticket-ticket")
+		"EBB_GRIP_KEY="+testGripKey, "EBB_TICKET_KEY=455840c2f02d5b56196b8c57e5d747161973dfef7d3016cf8458611123ed0159")
 	run := func(args ...string) *program {
 		p, err := startEbb(dir, env, args...)
 		if err != nil {
