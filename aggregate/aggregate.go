@@ -120,6 +120,8 @@ type Config struct {
 	Store       Store         // holds the instances, of this service alone; memory if nil
 	Logger      *slog.Logger  // silent if nil
 	Metrics     Metrics
+
+	watch func() (stood func() bool) // watchStill, but in tests
 }
 
 // Run executes the commands that log gives until ctx ends. It waits for a
@@ -181,6 +183,9 @@ func (cfg *Config) fill() error {
 	}
 	if cfg.Store == nil {
 		cfg.Store = newMemory()
+	}
+	if cfg.watch == nil {
+		cfg.watch = watchStill
 	}
 	cfg.Metrics.fill()
 	return nil

@@ -60,12 +60,23 @@ var counters = Type[counter]{
 			<-ctx.Done()
 			return c, ctx.Err()
 		},
+		"dawdle": func(ctx context.Context, c counter, _ Command) (counter, error) {
+			if dawdling() {
+				<-ctx.Done()
+				return c, ctx.Err()
+			}
+			c.Value++
+			return c, nil
+		},
 		"hang": func(_ context.Context, c counter, _ Command) (counter, error) {
 			<-hanging
 			return c, nil
 		},
 	},
 }
+
+// dawdling says whether a reducer takes too long.
+var dawdling func() bool
 
 // hanging holds reducers that heed nothing.
 var hanging chan bool

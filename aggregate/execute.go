@@ -21,6 +21,7 @@ type service struct {
 	wanted   map[int32]bool // partitions to restore
 	held     map[int32]bool // partitions that are in the store
 	of       int32          // number of partitions, 0 until known
+	still    int            // batches in a row that were late because nothing ran
 
 	fullEvents, breakGlass bool // as in [Type]
 }
@@ -31,6 +32,7 @@ type answer struct {
 	event   []byte // nil unless applied
 	full    []byte // the event with its states, nil unless wanted
 	reply   []byte
+	late    bool // the reducer was not back in time
 }
 
 // change is how a command alters an instance.
@@ -61,7 +63,7 @@ func (s *service) execute(ctx context.Context, limit time.Duration, was instance
 	changed, no := s.attempt(ctx, limit, state, cmd)
 	switch {
 	case no != nil:
-		a.outcome, a.reply = no.outcome, s.no(cmd, no.outcome, *no)
+		a.outcome, a.reply, a.late = no.outcome, s.no(cmd, no.outcome, *no), no.late
 	case changed == nil:
 		a.outcome, a.reply = ebb.Unchanged, s.yes(state, cmd, ebb.Unchanged)
 	default:
@@ -146,11 +148,12 @@ func (s *service) admit(state ebb.Message, cmd Command) *refusal {
 // failed logs what went wrong, which is not for the sender.
 func (s *service) failed(cmd Command, err error) *refusal {
 	s.Logger.Error("command failed", "command", cmd.Name, "id", cmd.ID, "corr", cmd.Corr, "err", err)
-	message := "Something went wrong."
 	if errors.Is(err, context.DeadlineExceeded) {
-		message = "This took too long."
+		no := refuse(ebb.Failed, ebb.Error{Code: "FAILED", Message: "This took too long."})
+		no.late = true
+		return no
 	}
-	return refuse(ebb.Failed, ebb.Error{Code: "FAILED", Message: message})
+	return refuse(ebb.Failed, ebb.Error{Code: "FAILED", Message: "Something went wrong."})
 }
 
 // fields returns a state's tree, without the technical fields.

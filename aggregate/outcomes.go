@@ -48,7 +48,7 @@ func (o outcomes) first() (k key, how refusal, rest outcomes, ok bool) {
 		return k, how, nil, false
 	}
 	end := head + n + int(size)
-	return key(o[:len(k)]), refusal{codes[o[len(k)]], []byte(o[head+n : end])}, o[end:], true
+	return key(o[:len(k)]), refusal{outcome: codes[o[len(k)]], errors: []byte(o[head+n : end])}, o[end:], true
 }
 
 // intact returns o up to where it is damaged.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,7 @@ type reacting struct {
 	Config
 	Reactor
 	stage Stage
+	still int // batches in a row that were late because nothing ran
 }
 
 // reaction is what becomes of an event.
@@ -82,6 +84,7 @@ type reaction struct {
 	event  Event
 	dead   string // why it was none, or led to nothing
 	err    error  // the reaction's
+	late   bool   // it was not back in time
 	sends  []ebb.Record
 }
 
@@ -110,13 +113,19 @@ func (r *reacting) work(ctx context.Context, batch ebb.Batch) error {
 	}
 	// Reactions that fail must not hold a batch until the group gives up on us.
 	patience := time.Now().Add(2 * r.Deadline)
+	stood := r.watch()
 	sideBySide(r.Parallel, len(lanes), func(i int) {
 		for _, e := range lanes[i] {
 			r.react(ctx, e, patience)
 		}
 	})
+	still := stood()
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	late := slices.ContainsFunc(all, func(e *reaction) bool { return e.late })
+	if err := excuse(&r.still, still && late); err != nil {
+		return err
 	}
 	var out []ebb.Record
 	for _, e := range all {
@@ -165,7 +174,7 @@ func (r *reacting) react(ctx context.Context, e *reaction, patience time.Time) {
 			return
 		}
 		if n == tries-1 || errors.Is(err, errSend) || time.Now().After(patience) {
-			e.dead, e.err = "reaction failed", err
+			e.dead, e.err, e.late = "reaction failed", err, errors.Is(err, context.DeadlineExceeded)
 			return
 		}
 		select {

@@ -40,10 +40,11 @@ func rejections(err error) (all []ebb.Error, ok bool) {
 type refusal struct {
 	outcome ebb.Outcome
 	errors  json.RawMessage // a list of [ebb.Error]
+	late    bool            // the reducer's time was over
 }
 
 func refuse(outcome ebb.Outcome, errs ...ebb.Error) *refusal {
-	return &refusal{outcome, errorList(errs)}
+	return &refusal{outcome: outcome, errors: errorList(errs)}
 }
 
 // maxErrors is the most bytes of the errors of one command, for they are kept.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,9 +48,15 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 			return err
 		}
 	}
+	stood := s.watch()
 	s.executeAll(ctx, lanes)
+	still := stood()
 	if ctx.Err() != nil {
 		return ctx.Err() // and with it the reducers
+	}
+	late := slices.ContainsFunc(jobs, func(j *job) bool { return j.answer.late })
+	if err := excuse(&s.still, still && late); err != nil {
+		return err
 	}
 	var out []ebb.Record
 	for _, j := range jobs {
