@@ -27,6 +27,10 @@ const (
 	FieldDeleted       = "_deleted"       // true once an instance is deleted
 )
 
+// HeaderAsked is a reply's header, where a unique value tells instances apart:
+// the _id that the command had, if the instance has another.
+const HeaderAsked = "ebb-asked"
+
 // Outcome says how a command went.
 type Outcome string
 

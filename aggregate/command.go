@@ -58,7 +58,7 @@ func parse(r ebb.Record) (c Command, reason string) {
 	}
 	millis, _ := m.Int(ebb.FieldTimestamp)
 	c = Command{
-		ID:     strings.ToLower(m.String(ebb.FieldID)),
+		ID:     idOf(m),
 		Name:   m.String(ebb.FieldCommand),
 		Corr:   m.String(ebb.FieldCorr),
 		User:   m.User(),
@@ -93,6 +93,12 @@ func madeCorr(r ebb.Record) string {
 
 // absent tells whether a field is not there, or null.
 func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+func idOf(m ebb.Message) string { return strings.ToLower(m.String(ebb.FieldID)) }
+
+// asked is the _id that the sender named. That of the instance is another where
+// a unique value told which one is meant.
+func (c Command) asked() string { return idOf(c.fields) }
 
 // depth returns how deeply arrays and objects are nested in JSON.
 func depth(b []byte) (deepest int) {

@@ -67,7 +67,11 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 		if j.answer.full != nil {
 			out = append(out, s.output(ebb.FullEvents, l.partition, j.command.ID, j.answer.full))
 		}
-		out = append(out, s.output(ebb.Replies, l.partition, j.command.ID, j.answer.reply))
+		reply := s.output(ebb.Replies, l.partition, j.command.ID, j.answer.reply)
+		if asked := j.command.asked(); asked != j.command.ID {
+			reply.Headers = []ebb.Header{{Key: ebb.HeaderAsked, Value: []byte(asked)}}
+		}
+		out = append(out, reply)
 	}
 	for _, l := range lanes {
 		if l.changed() {

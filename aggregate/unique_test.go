@@ -95,6 +95,17 @@ func TestCommandsWithOneValueAreOneInstances(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+		asked := map[string]string{} // which a reply says only if it is not the instance's
+		for _, r := range b.records("test-account-reply") {
+			m, err := ebb.ParseMessage(r.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked[m.String(ebb.FieldCorr)] += string(r.Header(ebb.HeaderAsked))
+		}
+		if want := (map[string]string{"c0": "", "c1": "i1" + "i9", "c2": "", "c3": "i3", "c4": "i4", "c5": "", "c6": "i6"}); !reflect.DeepEqual(asked, want) {
+			t.Errorf("asked were %v, want %v", asked, want)
+		}
 		for _, r := range b.records("test-account-aggregate") {
 			unique := string(r.Header(headerUnique))
 			if want := map[string]string{"i0": `"a@x"`, "i2": `"b@x"`, "i5": `"c@x"`}[string(r.Key)]; unique != want {

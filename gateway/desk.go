@@ -192,32 +192,32 @@ func (d *desk) hear(records []ebb.Record) {
 			return // spares reading what nobody waits for
 		}
 		if m, err := ebb.ParseMessage(record.Value); err == nil {
-			d.give(m)
+			d.give(m, asked(record, m))
 		}
 	}
 }
 
-// give answers all who wait for a reply. One of a unique type may come from
-// another instance than was asked, but the asked one goes before.
-func (d *desk) give(m ebb.Message) {
-	corr, id := m.String(ebb.FieldCorr), m.String(ebb.FieldID)
+// asked returns the _id that a reply's command had. That of the instance may be
+// another, where a unique value tells which one is meant.
+func asked(record ebb.Record, m ebb.Message) string {
+	if id := record.Header(ebb.HeaderAsked); id != nil {
+		return string(id)
+	}
+	return m.String(ebb.FieldID)
+}
+
+// give answers all who wait for a reply about that _id.
+func (d *desk) give(m ebb.Message, id string) {
+	corr := m.String(ebb.FieldCorr)
 	q := question{m.String(ebb.FieldType), strings.ToLower(corr), m.User().Name}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var asked, others []*waiter
+	var asked []*waiter
 	for _, w := range d.waiters[q] {
 		command := m.String(ebb.FieldCommand) // which the elder Java family leaves out
-		if w.corr != corr && q.corr != corr || command != "" && w.command != command {
-			continue
-		}
-		if w.id == id {
+		if w.id == id && (w.corr == corr || q.corr == corr) && (command == "" || w.command == command) {
 			asked = append(asked, w)
-		} else {
-			others = append(others, w)
 		}
-	}
-	if len(asked) == 0 {
-		asked = others
 	}
 	if len(asked) == 0 {
 		return

@@ -209,8 +209,16 @@ func TestOnlyTheSenderIsAnswered(t *testing.T) {
 		if a := <-bobs; a.Code != 200 {
 			t.Errorf("bob got %d", a.Code)
 		}
-		// A unique type answers with the instance that was first.
+		// Another instance may have a command of the same name and correlation.
 		w.replies.say(`{"_corr":"Same","_id":%q,"_type":"board-task","_command":"c","_jwt":{"sub":"ann"}}`, other)
+		if synctest.Wait(); len(anns) > 0 {
+			t.Fatal("ann was answered by the reply about another instance")
+		}
+		// Where a unique value tells instances apart, the reply says who was asked.
+		w.replies.handle([]ebb.Record{{
+			Headers: []ebb.Header{{Key: ebb.HeaderAsked, Value: []byte(id)}},
+			Value:   fmt.Appendf(nil, `{"_corr":"Same","_id":%q,"_type":"board-task","_command":"c","_jwt":{"sub":"ann"}}`, other),
+		}})
 		if a := <-anns; a.Code != 200 || !strings.Contains(a.Body.String(), other) {
 			t.Errorf("ann got %d %s", a.Code, a.Body)
 		}
