@@ -61,15 +61,32 @@ func parse(value []byte, nameField string) (reply, string) {
 		return reply{}, reason
 	}
 	s.payload = s.out
+	if s.ofElder() && string(s.kept[keptError]) == "true" {
+		s.payload = withoutTrace(s.payload)
+	}
 	return s.reply, ""
 }
 
-// applied tells whether a reply is of interest to more than the sender. The
-// elder Java family has no _outcome.
+// ofElder tells whether a reply is of the elder Java family, which has no
+// _outcome.
+func (r *reply) ofElder() bool { return r.kept[keptOutcome] == nil }
+
+// withoutTrace takes out the stack trace with which that family says that a
+// reducer broke. It is for the log, and not for browsers.
+func withoutTrace(payload []byte) []byte {
+	m, err := ebb.ParseMessage(payload)
+	if err != nil || m["exception"] == nil {
+		return payload
+	}
+	delete(m, "exception")
+	return m.JSON()
+}
+
+// applied tells whether a reply is of interest to more than the sender.
 func (r *reply) applied() bool {
 	outcome, _ := unquote(r.kept[keptOutcome])
 	return string(r.kept[keptError]) != "true" &&
-		(r.kept[keptOutcome] == nil || outcome == string(ebb.Applied))
+		(r.ofElder() || outcome == string(ebb.Applied))
 }
 
 // recipients returns who hears a reply, each once, in byte order. Nobody is no

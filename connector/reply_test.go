@@ -127,6 +127,22 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
+// TestNoStackTraceInStream: the elder Java family answers with one.
+func TestNoStackTraceInStream(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"_jwt":{"sub":"ann"},"_error":true,"exception":"at A.b(A.java:1)","n":1.0}`:                    `{"_error":true,"n":1.0}`,
+		`{"exc\u0065ption":"at A.b(A.java:1)","_jwt":{"sub":"ann"},"_error":true}`:                       `{"_error":true}`,
+		`{"_jwt":{"sub":"ann"},"exception":"a field of ours"}`:                                           `{"exception":"a field of ours"}`,
+		`{"_jwt":{"sub":"ann"},"_error":true,"_outcome":"rejected","exception":"which the sender sent"}`: `{"_error":true,"_outcome":"rejected","exception":"which the sender sent"}`,
+		`{"_jwt":{"sub":"ann"},"_error":true,"more":{"exception":"not a reducer's"}}`:                    `{"_error":true,"more":{"exception":"not a reducer's"}}`,
+	} {
+		got := carried(t, Config{}, value)
+		if len(got.log) != 1 || string(got.log[0].Data) != want {
+			t.Errorf("%s is shown as %q, want %s", value, got.log, want)
+		}
+	}
+}
+
 func TestOversizeEventPlaceholder(t *testing.T) {
 	const head = `{"_id":"1","_type":"board-task","_corr":"c","_command":"rename","_seq":7,"_outcome":"applied","_jwt":{"sub":"ann"},"_subscriptions":["bob"],"text":"`
 	for _, size := range []int{defaultMaxEvent + 1, 1<<20 + 1, 10 << 20} {

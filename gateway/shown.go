@@ -9,9 +9,13 @@ import (
 )
 
 // shown returns what a reply's recipient sees of it, as on the stream: all of it
-// but the claims of senders, and tokens, wherever they are.
+// but the claims of senders, and tokens, wherever they are, and the stack traces
+// of the elder Java family.
 func shown(m ebb.Message) json.RawMessage {
 	delete(m, ebb.FieldJWT)
+	if m[ebb.FieldOutcome] == nil && m.Bool(ebb.FieldError) {
+		delete(m, "exception")
+	}
 	b := m.JSON()
 	suspect := false
 	for _, sign := range []string{ebb.FieldJWT, "eyJ", `\u`} { // the last may spell the others
