@@ -71,7 +71,7 @@ func (g *guarded) makeTopics() {
 	for topic, cfg := range map[string]map[string]*string{
 		"board-task-command": nil, "board-task-event": nil, "board-task-reply": nil,
 		"board-task-aggregate":    {"cleanup.policy": kadm.StringPtr("compact")},
-		"board-task-command-dead": nil, "board-task-reply-dead": nil,
+		"board-task-command-dead": nil, "board-task-reply-dead": nil, "board-task-event-dead": nil, "board-note-command": nil,
 		"ebb-channels": {"message.timestamp.type": kadm.StringPtr("LogAppendTime")},
 	} {
 		if g.embedded && strings.HasSuffix(topic, "aggregate") {
@@ -110,6 +110,14 @@ func (g *guarded) goRound() {
 
 	states := g.follow(gateway)
 	states.until(g, 2)
+	g.listen(gateway)
+
+	client = g.openAs("reactor")
+	reactor := client.Events(typ, "notes")
+	g.Cleanup(reactor.Close)
+	got = g.pollUntil(reactor, func(sum ebb.Batch) bool { return len(sum.Records) == 2 })
+	reactor.Dead(got.Records[0], "for a try")
+	g.must(reactor.Commit(g.in(), []ebb.Record{{Topic: "board-note-command", Partition: -1, Key: []byte("n"), Value: []byte(`{"n":3}`)}}))
 
 	client = g.openAs("connector")
 	g.must(client.Prepare(g.in(), ebb.Replies, kafka.ChannelLog))
@@ -148,6 +156,18 @@ func (g *guarded) goRound() {
 	g.must(g.openAs("publishing-edge").Channels().Append(g.in(), []channel.Record{event("bob", "3")}))
 }
 
+// listen does what a gateway does for 202s with a cursor, and for who waits.
+func (g *guarded) listen(gateway *kafka.Client) {
+	g.Helper()
+	if _, ok := gateway.Tail().Cursor(g.in(), "ann"); !ok {
+		g.Error("the gateway does not know where the channel log ends")
+	}
+	ctx, begun := context.WithCancel(g.in())
+	if err := gateway.Answers().Follow(ctx, begun, func([]ebb.Record) {}); err != nil || g.in().Err() != nil {
+		g.Errorf("the gateway does not hear replies: %v", err)
+	}
+}
+
 // until waits for so many states.
 func (s *states) until(g *guarded, n int) {
 	g.Helper()
@@ -168,7 +188,7 @@ func (s *states) until(g *guarded, n int) {
 
 // mayOf is all that each role may, of what matrix tries.
 var mayOf = map[string][]string{
-	"gateway":         {"write board-task-command", "read board-task-aggregate"},
+	"gateway":         {"write board-task-command", "read board-task-aggregate", "read board-task-reply"},
 	"edge":            {"read ebb-channels"},
 	"publishing-edge": {"read ebb-channels", "write ebb-channels"},
 	"connector":       {"read board-task-reply", "write board-task-reply-dead", "write ebb-channels", "join ebb-connector"},
@@ -176,13 +196,15 @@ var mayOf = map[string][]string{
 		"read board-task-command", "write board-task-command-dead", "write board-task-event", "write board-task-reply",
 		"read board-task-aggregate", "write board-task-aggregate", "join board-task", "transact ebb-board-task-x",
 	},
-	"nobody": nil,
+	"reactor": {"read board-task-event", "write board-task-event-dead", "write board-note-command", "join notes", "transact ebb-notes-x"},
+	"nobody":  nil,
 }
 
 // matrix tries everything as everybody.
 func (g *guarded) matrix() {
 	g.Helper()
-	topics := []string{"board-task-command", "board-task-command-dead", "board-task-event", "board-task-aggregate", "board-task-reply", "board-task-reply-dead", "ebb-channels"}
+	topics := []string{"board-task-command", "board-task-command-dead", "board-task-event", "board-task-aggregate", "board-task-reply", "board-task-reply-dead", "board-task-event-dead", "board-note-command", "ebb-channels"}
+	groups, ids := []string{"ebb-connector", "board-task", "notes", "another"}, []string{"ebb-board-task-x", "ebb-notes-x", "ebb-shop-order-x", "another"}
 	tried := 0
 	for _, role := range roles {
 		cl := g.adminOf(g, kgo.SeedBrokers(g.login), kgo.DialTLSConfig(g.trust(g)), kgo.DisableIdempotentWrite(),
@@ -213,10 +235,10 @@ func (g *guarded) matrix() {
 			})
 			check("change "+topic, func(ctx context.Context) error { return changeTopic(ctx, cl, topic) })
 		}
-		for _, group := range []string{"ebb-connector", "board-task", "another"} {
+		for _, group := range groups {
 			check("join "+group, func(ctx context.Context) error { return beat(ctx, cl, group) })
 		}
-		for _, id := range []string{"ebb-board-task-x", "ebb-shop-order-x", "another"} {
+		for _, id := range ids {
 			check("transact "+id, func(ctx context.Context) error { return transact(ctx, cl, id) })
 		}
 		check("grant", func(ctx context.Context) error {
@@ -227,7 +249,7 @@ func (g *guarded) matrix() {
 			return err
 		})
 	}
-	if want := len(roles) * (5*len(topics) + 3 + 3 + 1); tried != want {
+	if want := len(roles) * (5*len(topics) + len(groups) + len(ids) + 1); tried != want {
 		g.Errorf("tried %d things, want %d", tried, want)
 	}
 }

@@ -26,7 +26,7 @@ import (
 )
 
 // roles are the users of docs/operating.md, and one more who may do nothing.
-var roles = []string{"gateway", "edge", "publishing-edge", "connector", "service", "nobody"}
+var roles = []string{"gateway", "edge", "publishing-edge", "connector", "service", "reactor", "nobody"}
 
 func passwordOf(user string) string { return "the password of " + user }
 
