@@ -44,10 +44,10 @@ func TestEveryCommandHasOneReplyAndOneEvent(t *testing.T) {
 
 func TestCommandsRefusesWhatItCannotMeasure(t *testing.T) {
 	for want, c := range map[string]Commands{
-		"Program":      {},
-		"negative":     {Program: "ebb", Load: -1},
-		"at least 260": {Program: "ebb", StateSize: 100},
-		"of the parts": {Program: "ebb", Only: []string{"all"}},
+		"Program":                 {},
+		"negative":                {Program: "ebb", Load: -1},
+		"at least 260":            {Program: "ebb", StateSize: 100},
+		"of the parts":            {Program: "ebb", Only: []string{"all"}},
 		"is none of memory, disk": {Program: build(t), Load: 1, Only: []string{"restore"}, Stores: []string{"tape"}, States: 1},
 	} {
 		if _, err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
