@@ -21,7 +21,7 @@ type life struct {
 // check goes through a life, command by command.
 func (l *life) check(model Model) error {
 	if len(l.replies) != len(l.commands) {
-		return fmt.Errorf("%d commands and %d replies", len(l.commands), len(l.replies))
+		return fmt.Errorf("%d commands and %d replies%s", len(l.commands), len(l.replies), l.strays())
 	}
 	now := Instance{map[string]any{}, -1}
 	was := []Instance{now} // by _seq, from -1 on
@@ -66,6 +66,28 @@ func (l *life) check(model Model) error {
 		return fmt.Errorf("%d events, and %d commands were applied", n, len(was)-1)
 	}
 	return l.checkStates(was)
+}
+
+// strays says which replies there are that no command asked for, and which
+// commands were not answered.
+func (l *life) strays() (told string) {
+	n := map[string]int{}
+	for _, cmd := range l.commands {
+		n[identity(cmd)]++
+	}
+	for i, reply := range l.replies {
+		k := identity(reply)
+		if n[k]--; n[k] < 0 {
+			told += fmt.Sprintf("; reply %d is one too many to %s: %s %s", i, k, reply.String(ebb.FieldOutcome), reply[ebb.FieldSeq])
+		}
+	}
+	for _, cmd := range l.commands {
+		if k := identity(cmd); n[k] > 0 {
+			n[k] = 0
+			told += "; no answer to " + k
+		}
+	}
+	return told
 }
 
 // step returns the instance after a command that is no repeat.

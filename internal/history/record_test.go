@@ -5,6 +5,8 @@ package history_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,12 +46,20 @@ func record(ctx context.Context, seeds []string, environment string) (h history.
 	if there[dead].Err != nil { // nothing died yet
 		delete(there, dead)
 	}
-	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, there.Names()...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return h, err
+	// Commands last: one that comes meanwhile may have no answer yet, but there
+	// is no answer without its command.
+	ends := kadm.ListedOffsets{}
+	commands := ebb.Topic(typ, ebb.Commands, environment)
+	outputs := slices.DeleteFunc(there.Names(), func(topic string) bool { return topic == commands })
+	for _, topics := range [][]string{outputs, {commands}} {
+		some, err := kadm.NewClient(cl).ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = some.Error()
+		}
+		if err != nil {
+			return h, err
+		}
+		maps.Copy(ends, some)
 	}
 	left := map[string]map[int32]int64{}
 	from := map[string]map[int32]kgo.Offset{}
@@ -100,7 +110,7 @@ func taken(k *kgo.Record, dead bool) ebb.Record {
 }
 
 // settled records what the topics hold once all commands are answered, and no
-// more come.
+// more come. A send that was given up may still arrive.
 func settled(t *testing.T, seeds []string, environment string, within time.Duration) history.History {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
