@@ -14,7 +14,7 @@ import (
 // revokeCmd asks a gateway on this machine, so that it needs neither the way to
 // Kafka nor its rights.
 type revokeCmd struct {
-	User      string `arg:"" help:"Whose sessions end: the name as tokens have it, behind the issuer's namespace and a colon if there are several."`
+	User      string `required:"" placeholder:"NAME" help:"Whose sessions end; with several issuers NAMESPACE:SUB."`
 	Session   string `placeholder:"NAME" help:"End that session alone, not all that have begun."`
 	AdminAddr string `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators of a gateway on this machine; any one will do."`
 }
