@@ -39,7 +39,7 @@ func (e *Edge) tell(r session.Record) {
 			return
 		}
 		if r.Kind == session.Renew {
-			s.extend(time.UnixMilli(r.Ends))
+			s.extend(e.clock(time.UnixMilli(r.Ends)))
 		} else {
 			s.end(reasonRevoked)
 		}
@@ -81,7 +81,7 @@ func (s *stream) judgeSession(since session.Place) {
 		s.ending.CompareAndSwap(nil, new(reasonRevoked))
 	}
 	if at, ok := book.Ends(user, name); ok {
-		s.extend(at)
+		s.extend(s.edge().clock(at))
 	}
 }
 
@@ -95,12 +95,11 @@ func (s *stream) revoked() bool {
 	return reason != nil && *reason == reasonRevoked
 }
 
-// extend has the session end later, if it ends. A stream that has been told of
-// the end finds out when that would have come.
-func (s *stream) extend(at time.Time) {
-	later := int64(s.edge().clock(at))
-	for now := s.expires.Load(); now != 0 && now < later; now = s.expires.Load() {
-		if s.expires.CompareAndSwap(now, later) {
+// extend has the session end later, if it ends. The stream finds out when it
+// would have ended before.
+func (s *stream) extend(at time.Duration) {
+	for now := s.expires.Load(); now != 0 && now < int64(at); now = s.expires.Load() {
+		if s.expires.CompareAndSwap(now, int64(at)) {
 			return
 		}
 	}

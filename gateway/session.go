@@ -164,6 +164,8 @@ func (g *Gateway) revoke(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case g.book == nil:
 		return notFound
+	case r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "":
+		return &problem{status: http.StatusForbidden, detail: "This is not for browsers.", reason: "origin"}
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"): // which no foreign page's form can send
 		return &problem{status: http.StatusUnsupportedMediaType, detail: "The body must be application/json."}
 	}

@@ -347,6 +347,12 @@ func TestRevokeIsOfWhatIsAsked(t *testing.T) {
 		a := httptest.NewRecorder()
 		w.gw.Revoke(a, r)
 		isProblem(t, a, http.StatusUnsupportedMediaType)
+		r = httptest.NewRequest("POST", "/revoke", strings.NewReader(`{"user":"ann"}`)) // as a page with a name for this machine
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		a = httptest.NewRecorder()
+		w.gw.Revoke(a, r)
+		isProblem(t, a, http.StatusForbidden)
 		if len(topic.records) > 0 {
 			t.Errorf("got %v written", topic.records)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -66,8 +67,14 @@ func TestSessionsAreReadWholeThenOn(t *testing.T) {
 			b.Errorf("begins with %+v", first)
 		}
 		got := b.readTo(batches, 20)
+		begun := time.Now()
 		tell()
 		got = append(got, b.readTo(batches, 21)...)
+		if took := time.Since(begun); took > time.Second {
+			b.Errorf("heard after %v, when a stream is to end within 2 s", took)
+		} else {
+			b.Logf("heard after %v", took)
+		}
 		for i, e := range got {
 			if e.Record != want[i] || e.Offset != int64(i) || e.Time.IsZero() {
 				b.Errorf("got %+v, want %+v at %d", e, want[i], i)
