@@ -29,15 +29,14 @@ func newSessions() *sessions { return &sessions{changed: make(chan struct{})} }
 
 func (s *sessions) change(f func()) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	f()
 	close(s.changed)
 	s.changed = make(chan struct{})
-	s.mu.Unlock()
-	synctest.Wait()
 }
 
-// tell writes a record and returns the place behind it.
-func (s *sessions) tell(r session.Record) (behind session.Place) {
+// write adds a record and returns the place behind it.
+func (s *sessions) write(r session.Record) (behind session.Place) {
 	s.change(func() {
 		s.entries = append(s.entries, session.Entry{Record: r, Offset: int64(len(s.entries)), Time: time.Now()})
 		behind = session.Place{Life: session.Life{1}, Next: int64(len(s.entries))}
@@ -45,7 +44,16 @@ func (s *sessions) tell(r session.Record) (behind session.Place) {
 	return behind
 }
 
-func (s *sessions) hide(yes bool) { s.change(func() { s.hidden = yes }) }
+// tell is write for a test that waits until all have heard.
+func (s *sessions) tell(r session.Record) (behind session.Place) {
+	defer synctest.Wait()
+	return s.write(r)
+}
+
+func (s *sessions) hide(yes bool) {
+	s.change(func() { s.hidden = yes })
+	synctest.Wait()
+}
 
 func (s *sessions) Follow(ctx context.Context, handle func(session.Batch)) error {
 	for next := int64(0); ; {
