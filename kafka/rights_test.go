@@ -85,6 +85,13 @@ func (g *guarded) makeTopics() {
 		r, err := admin.CreateTopic(g.in(), partitions, 1, cfg, topic)
 		g.must(err)
 		g.must(r.Err)
+		for ctx := g.in(); ; { // until the broker knows what it has just made
+			known, err := admin.ListTopics(ctx, topic)
+			g.must(err)
+			if known.Has(topic) {
+				break
+			}
+		}
 	}
 }
 
