@@ -153,6 +153,10 @@ func TestRevokedTicketsAreWorthless(t *testing.T) {
 						}
 					}
 				}
+				revoked, garbage := ws[0].setUp(one.u, "Last-Event-ID", one.id), ws[0].setUp("x")
+				if revoked.Body.String() != garbage.Body.String() || len(revoked.Header()) != len(garbage.Header()) {
+					t.Errorf("got %s %v, want what every other ticket gets (S15)", revoked.Body, revoked.Header())
+				}
 				stop()
 				<-ended
 			})

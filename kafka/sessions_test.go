@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ebb-events/ebb/internal/broker"
 	"github.com/ebb-events/ebb/kafka"
 	"github.com/ebb-events/ebb/session"
 )
@@ -130,5 +131,36 @@ func TestSessionTopicThatForgetsIsRefused(t *testing.T) {
 		if _, err := c.Sessions().Append(b.in(), session.Record{Kind: session.Revoke, User: "ann"}); err == nil {
 			t.Errorf("%s=%s: a revocation was taken", tt.name, tt.value)
 		}
+	}
+}
+
+// TestRevocationsOutliveTheEmbeddedBroker: another process on its directory
+// knows them, and which sessions began before.
+func TestRevocationsOutliveTheEmbeddedBroker(t *testing.T) {
+	dir := t.TempDir()
+	var before session.Place
+	for n := range int64(3) {
+		broke, err := broker.Start(broker.Config{Addr: "127.0.0.1:0", Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBench(t, []string{broke.Addr()}, true)
+		b.env = "lasting"
+		c := b.open()
+		var book session.Book
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Sessions().Follow(ctx, func(batch session.Batch) { book.Apply(batch, nil) }) }()
+		at, err := c.Sessions().Append(b.in(), session.Record{Kind: session.Revoke, User: "ann"})
+		b.must(err)
+		b.must(book.Wait(b.in(), at))
+		if at.Next != n+1 || n > 0 && (at.Life != before.Life || !book.Revoked("ann", "s", before)) || book.Revoked("ann", "s", at) {
+			t.Errorf("start %d: at %v, before %v", n, at, before)
+		}
+		before = at
+		cancel()
+		b.must(<-ended)
+		c.Close()
+		b.must(broke.Close())
 	}
 }
