@@ -14,19 +14,20 @@ import (
 var imports = map[string]string{
 	// arrows
 	".":       "",
+	"session": "",
 	"sse":     "",
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip internal/dial",
+	"gateway":   ". channel grip internal/dial session",
 	"view":      ".",
-	"edge":      "channel grip internal/dial internal/hold internal/window sse",
+	"edge":      "channel grip internal/dial internal/hold internal/window session sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// a store of one
 	"aggregate/disk": "aggregate",
 	// the adapter
-	"kafka": ". channel internal/dial",
+	"kafka": ". channel internal/dial session",
 	// mechanisms
 	"internal/dial":            "",
 	"internal/dial/dialtest":   "",

@@ -20,14 +20,16 @@ import (
 
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
+	"github.com/ebb-events/ebb/session"
 )
 
 // Config says whose streams to hold.
 type Config struct {
-	Log       Log       // required
-	Publisher Publisher // required
-	Origin    *url.URL  // what requests are proxied to that no route is for; this or Routes is required
-	Routes    []Route   // to other origins; none if empty
+	Log       Log            // required
+	Publisher Publisher      // required
+	Sessions  session.Source // what becomes of the gateway's sessions; none is revoked or renewed if nil
+	Origin    *url.URL       // what requests are proxied to that no route is for; this or Routes is required
+	Routes    []Route        // to other origins; none if empty
 
 	GripKey    grip.Key // signs requests to the origin; required with one
 	GripIssuer string   // "ebb" if empty
@@ -81,6 +83,9 @@ type Edge struct {
 
 	polls polls // requests that wait for a response to be published
 
+	book    *session.Book // what became of sessions; nil if nothing does
+	telling sync.Mutex    // streams what became of theirs, or moving them to another tail
+
 	mu       sync.Mutex
 	streams  []*stream // in no order; each knows its place
 	draining bool
@@ -127,6 +132,9 @@ func New(cfg Config) (*Edge, error) {
 		ready:  make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
+	if cfg.Sessions != nil {
+		e.book = new(session.Book)
+	}
 	if cfg.Transport == nil {
 		e.cfg.Transport = e.newTransport()
 	}
@@ -147,6 +155,9 @@ func (e *Edge) Run(ctx context.Context) error {
 		for range cap(l.turn) {
 			running.Go(func() { l.run(ctx) })
 		}
+	}
+	if e.book != nil {
+		running.Go(func() { e.followSessions(ctx) })
 	}
 	e.follow(ctx)
 	running.Wait()
@@ -191,6 +202,11 @@ func (e *Edge) clock(t time.Time) time.Duration { return t.Sub(e.begun) }
 // swap puts a tail into use that was read up to the end of the log. Streams
 // find out whether they can go on where they are.
 func (e *Edge) swap(t *tail) {
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	if former := e.tail.Load(); former != nil && e.book != nil {
+		former.told = e.book.At()
+	}
 	first := e.tail.Swap(t) == nil
 	if first {
 		close(e.ready)
@@ -203,7 +219,7 @@ func (e *Edge) swap(t *tail) {
 	e.polls.wake()
 }
 
-// Ready is nil once the log was read up to its end.
+// Ready is nil once the log was read up to its end, and what became of sessions.
 func (e *Edge) Ready() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -212,6 +228,8 @@ func (e *Edge) Ready() error {
 		return errors.New("draining")
 	case e.tail.Load() == nil:
 		return errors.New("reading the channel log")
+	case e.book != nil && !e.book.Read():
+		return errors.New("reading the sessions")
 	}
 	return nil
 }

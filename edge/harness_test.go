@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -407,4 +408,14 @@ func (w *world) append(records ...channel.Record) {
 		w.t.Fatal(err)
 	}
 	synctest.Wait()
+}
+
+// await waits for something that comes by itself.
+func await(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("waited too long")
+		}
+	}
 }

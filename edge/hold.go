@@ -19,7 +19,7 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 		h.writeHeader(w)
 		return
 	}
-	if !e.awaitReady(w, r, h) {
+	if !e.awaitReady(w, r, h) || !e.awaitSession(w, r, h) {
 		return
 	}
 	socket, taken := e.socket(r)
@@ -33,6 +33,7 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 		e.refuse(w, r, h, reason)
 		return
 	}
+	s.judgeSession(h.began())
 	if taken {
 		e.takeOver(w, r, h, s, socket)
 		return
@@ -134,7 +135,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 			copy(s.proof[:], meta[grip.MetaProof])
 		}
 		if ttl, err := strconv.Atoi(meta[grip.MetaTTL]); err == nil {
-			s.expires = e.clock(time.Now()) + time.Duration(ttl)*time.Second
+			s.expires.Store(int64(e.clock(time.Now()) + time.Duration(ttl)*time.Second))
 		}
 	}
 	if filters := newFilters(h.instruct.Hold, h.prefix); filters != nil {

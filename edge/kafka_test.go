@@ -67,7 +67,11 @@ func get(t *testing.T, base, lastID string) chan sse.Event {
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}
-	resp := must(http.DefaultTransport.RoundTrip(req))
+	return eventsOf(t, must(http.DefaultTransport.RoundTrip(req)))
+}
+
+// eventsOf reads a stream on and on.
+func eventsOf(t *testing.T, resp *http.Response) chan sse.Event {
 	t.Cleanup(func() { resp.Body.Close() })
 	events := make(chan sse.Event, 10_000)
 	go func() {

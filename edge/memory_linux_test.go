@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ebb-events/ebb/edge"
 )
@@ -103,14 +102,4 @@ func begin(t testing.TB, socket *net.TCPConn, conn net.Conn, path string) (fd in
 	}
 	socket.Close()
 	return fd
-}
-
-// await waits for something that comes by itself.
-func await(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatal("waited too long")
-		}
-	}
 }

@@ -19,7 +19,9 @@ const (
 // there at once where the window can tell that c is good; else the leader is
 // asked, and a cursor that cannot be followed makes a reset due.
 func (s *stream) move(sub *sub, t *tail, c channel.Cursor) {
+	former := sub.tail
 	at := s.attach(sub, t, sub.reader.Channel())
+	s.judgeSession(former.told)
 	s.goOn(sub, c, at)
 }
 

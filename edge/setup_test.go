@@ -455,7 +455,7 @@ func TestReasonsAreCounted(t *testing.T) {
 		gone.want("ebb.hello")
 		gone.close()
 		expired := s.stream("/?u=ann&ttl=10", "Last-Event-ID", "17")
-		expired.want(`ebb.reset {"reason":"unreadable","from":-1,"to":-1}`, "ebb.hello", "ebb.expiring", `ebb.bye {"reason":"expired"}`)
+		expired.want(`ebb.reset {"reason":"unreadable","from":-1,"to":-1}`, "ebb.hello", `ebb.expiring {"expires":946684810,"left":10}`, `ebb.bye {"reason":"expired"}`)
 		expired.ended()
 		closed := s.stream("/?u=ann")
 		closed.want("ebb.hello")

@@ -12,6 +12,7 @@ import (
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
 	"github.com/ebb-events/ebb/internal/window"
+	"github.com/ebb-events/ebb/sse"
 )
 
 // Why a stream ends, where we choose: the reason in ebb.bye and in metrics.
@@ -32,7 +33,7 @@ type stream struct {
 	sub  sub
 	more *more // nil if it has nothing of that
 
-	expires time.Duration // by the edge's clock; 0 is never
+	expires atomic.Int64  // a [time.Duration] by the edge's clock; 0 is never
 	beat    time.Duration // when a heartbeat is due
 	ending  atomic.Pointer[string]
 
@@ -134,7 +135,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 		return s.bye(b, *reason), hold.Next{Done: true}
 	}
 	if s.warns(now) {
-		b = s.appendOwn(b, eventExpiring, nil)
+		b = s.appendOwn(b, eventExpiring, s.expiry(now))
 	}
 	due := now >= s.beat
 	k := s.keepAlive()
@@ -148,33 +149,42 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 	return b, hold.Next{At: wall.Add(s.wants() - now), More: more}
 }
 
-func (s *stream) expired(now time.Duration) bool { return s.expires != 0 && now >= s.expires }
+func (s *stream) expired(now time.Duration) bool {
+	ends := time.Duration(s.expires.Load())
+	return ends != 0 && now >= ends
+}
 
-// warns tells, once, that the session ends within a minute.
+// warns tells, once, that the session ends within a minute, and once more if
+// that was put off.
 func (s *stream) warns(now time.Duration) bool {
-	if s.expires == 0 || s.warned || !s.greeted || now < s.expires-time.Minute {
+	ends := time.Duration(s.expires.Load())
+	if ends == 0 || !s.greeted {
 		return false
 	}
-	s.warned = true
-	return true
+	before := s.warned
+	s.warned = now >= ends-time.Minute
+	return s.warned && !before
 }
 
 // wants returns when there is something to do at the latest.
 func (s *stream) wants() time.Duration {
-	at := s.beat
-	if s.expires == 0 {
+	at, ends := s.beat, time.Duration(s.expires.Load())
+	if ends == 0 {
 		return at
 	}
 	if !s.warned && s.greeted {
-		at = min(at, s.expires-time.Minute)
+		at = min(at, ends-time.Minute)
 	}
-	return min(at, s.expires)
+	return min(at, ends)
 }
 
 // fill appends what one channel has. b had begun bytes when the stream was asked.
 func (s *stream) fill(b []byte, begun int, sub *sub) (out []byte, more bool) {
 	if t := s.edge().tail.Load(); sub.tail != t {
 		s.move(sub, t, sub.cursor())
+	}
+	if s.revoked() {
+		return b, false
 	}
 	if sub.late != nil {
 		var wait bool
@@ -274,7 +284,11 @@ func (s *stream) bye(b []byte, reason string) []byte {
 	if !s.sse {
 		return b
 	}
-	return s.appendOwn(appendRetry(b), eventBye, struct {
+	if b = appendRetry(b); reason == reasonRevoked {
+		// Without an id: what lies before the position may not have been sent.
+		return append(sse.AppendFields(b, eventBye, []byte(`{"reason":"`+reason+`"}`)), '\n')
+	}
+	return s.appendOwn(b, eventBye, struct {
 		Reason string `json:"reason"`
 	}{reason})
 }

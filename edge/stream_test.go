@@ -199,6 +199,9 @@ func TestStreamEndsAtExp(t *testing.T) {
 			switch e.Name {
 			case "ebb.expiring":
 				warned = time.Since(begun)
+				if want := fmt.Sprintf(`{"expires":%d,"left":60}`, begun.Add(90*time.Second).Unix()); string(e.Data) != want {
+					t.Errorf("got %s, want %s", e.Data, want)
+				}
 			case "ebb.bye":
 				if string(e.Data) != `{"reason":"expired"}` || e.ID == "" || e.Retry == 0 {
 					t.Errorf("bye is %+v", e)

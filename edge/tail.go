@@ -5,6 +5,7 @@ import (
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/internal/window"
+	"github.com/ebb-events/ebb/session"
 )
 
 // tail is one reading of the channel log from ten minutes ago on: the window,
@@ -15,6 +16,8 @@ type tail struct {
 	window *window.Window
 	parts  []*tailPart
 	behind int // partitions that have not been read up to where they ended
+
+	told session.Place // up to where its streams were told of their sessions; set when another takes its place
 }
 
 type tailPart struct {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/session"
 )
 
 // Config says whom to believe and where to send things. A route whose parts
@@ -28,7 +29,9 @@ type Config struct {
 	Sender Sender // takes commands; there are no commands if nil
 	Reader Reader // gives states; there is no reading if nil
 
-	Tail    Tail    // where a stream hears the reply to a command; not told if nil
+	Tail     Tail     // where a stream hears the reply to a command; not told if nil
+	Sessions Sessions // what becomes of sessions; none is renewed or revoked if nil
+
 	Answers Answers // heard while requests wait for replies; nobody can if nil
 
 	EdgeURL    string     // base URL that browsers are sent to for streams; there are none if empty
@@ -42,7 +45,7 @@ type Config struct {
 	Origins   []string          // pages elsewhere that may call, as scheme://host[:port]; none if empty
 
 	FirstUse   time.Duration // how long a ticket alone opens a stream; 60 s if zero, and at most
-	MaxSession time.Duration // longest session, however long the token is good; 12 h if zero
+	MaxSession time.Duration // longest session, however long the token is good; 12 h if zero, [session.Longest] at most
 	ACLTypes   []string      // aggregate types whose clients may set _acl and _subscriptions
 	MaxBody    int64         // longest body of a command in bytes; 1 MiB if zero
 
@@ -59,7 +62,8 @@ type Config struct {
 // Metrics is told what happens.
 type Metrics struct {
 	Answered func(route string, status int, took time.Duration)
-	Refused  func(reason string) // token, ticket, signature, origin, navigation or role
+	Refused  func(reason string) // token, ticket, signature, origin, navigation, role or session
+	Session  func(what string)   // renew or revoke
 	Waited   func(how string)    // answered, late, gone, full, unheard, ending or failed
 }
 
@@ -71,7 +75,8 @@ type Gateway struct {
 	tickets *sealer
 	origins *http.CrossOriginProtection
 	edges   *grip.Verifier
-	desk    *desk // nil if nobody can wait
+	desk    *desk         // nil if nobody can wait
+	book    *session.Book // what became of sessions; nil if nothing does
 	drain   sync.Once
 	trouble rate.Sometimes // for the log
 }
@@ -95,13 +100,21 @@ func New(cfg Config) (*Gateway, error) {
 			g.trouble.Do(func() { g.cfg.Log.Warn("replies cannot be heard", "cause", err) })
 		})
 	}
+	if cfg.Sessions != nil && g.tickets != nil {
+		g.book = new(session.Book)
+	}
 	g.routes = g.newRoutes()
 	return g, nil
 }
 
-// Run hears replies for requests that wait, until ctx ends. Requests that do
-// not wait need no Run.
+// Run hears replies for requests that wait, and what becomes of sessions, until
+// ctx ends. A gateway that has neither needs no Run.
 func (g *Gateway) Run(ctx context.Context) error {
+	var following sync.WaitGroup
+	defer following.Wait()
+	if g.book != nil {
+		following.Go(func() { g.follow(ctx) })
+	}
 	if g.desk == nil {
 		<-ctx.Done()
 		return nil
@@ -127,6 +140,9 @@ func (g *Gateway) limits() error {
 	}
 	if c.MaxSession < 0 || c.MaxBody < 0 {
 		return errors.New("MaxSession and MaxBody cannot be negative")
+	}
+	if c.MaxSession > session.Longest {
+		return fmt.Errorf("MaxSession is %v, want %v at most", c.MaxSession, session.Longest)
 	}
 	if c.FirstUse == 0 {
 		c.FirstUse = time.Minute
@@ -154,6 +170,9 @@ func (g *Gateway) limits() error {
 	}
 	if c.Metrics.Refused == nil {
 		c.Metrics.Refused = func(string) {}
+	}
+	if c.Metrics.Session == nil {
+		c.Metrics.Session = func(string) {}
 	}
 	if c.Metrics.Waited == nil {
 		c.Metrics.Waited = func(string) {}

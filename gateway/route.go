@@ -37,6 +37,10 @@ func (g *Gateway) newRoutes() routes {
 	}
 	if g.tickets != nil && g.tokens != nil {
 		rs.fixed["sse"] = methods{http.MethodGet: g.redirect, http.MethodPost: g.ticketURL}
+		if g.book != nil {
+			rs.fixed["sse"][http.MethodDelete] = g.logOut
+			rs.fixed["sse/renew"] = methods{http.MethodPost: g.renew}
+		}
 	}
 	if g.tickets != nil && len(g.cfg.GripKeys) > 0 {
 		rs.fixed["sse-setup"] = methods{http.MethodGet: g.setUp, http.MethodOptions: setUpPreflight}
@@ -59,13 +63,11 @@ func (rs routes) find(r *http.Request) (name string, m methods, at place, err er
 	if !ok || r.URL.RawPath != "" { // the latter: a slash was escaped
 		return "none", nil, at, nil
 	}
+	if m = rs.fixed[rest]; m != nil {
+		return rest, m, at, nil
+	}
 	part := strings.Split(rest, "/")
 	switch len(part) {
-	case 1:
-		if m = rs.fixed[rest]; m == nil {
-			return "none", nil, at, nil
-		}
-		return rest, m, at, nil
 	case 2:
 		name, m = "listing", rs.listing
 	case 3:

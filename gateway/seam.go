@@ -6,6 +6,7 @@ import (
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/session"
 )
 
 // Sender puts commands on their topics.
@@ -36,6 +37,15 @@ type Tail interface {
 	// is appended from now on. ok is false if none is known; that is no reason
 	// to wait for long.
 	Cursor(ctx context.Context, channel string) (c channel.Cursor, ok bool)
+}
+
+// Sessions is what becomes of sessions, the same for all gateways and edges.
+type Sessions interface {
+	session.Source
+
+	// Append returns the place behind a record once the broker has it. After an
+	// error it may have arrived.
+	Append(ctx context.Context, r session.Record) (session.Place, error)
 }
 
 // Answers is the replies of all types, for requests that wait for them.

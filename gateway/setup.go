@@ -34,21 +34,24 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 	if navigates(r) {
 		return refusedTicket("navigation", nil)
 	}
+	if err := g.unread(); err != nil {
+		return err
+	}
 	t, err := g.usable(r, now)
 	if err != nil {
 		return refusedTicket("ticket", err)
 	}
 	left := (t.Ends - now.UnixMilli() + 999) / 1000 // rounded up: 0 could mean for ever
+	meta := map[string]string{
+		grip.MetaSession: t.Session,
+		grip.MetaProof:   t.Proof,
+		grip.MetaTTL:     strconv.FormatInt(left, 10),
+	}
+	if t.Began != "" {
+		meta[grip.MetaBegan] = t.Began
+	}
 	instruct := grip.Instruct{
-		Hold: &grip.Hold{
-			Mode:     grip.ModeStream,
-			Channels: []grip.Channel{{Name: t.User}},
-			Meta: map[string]string{
-				grip.MetaSession: t.Session,
-				grip.MetaProof:   t.Proof,
-				grip.MetaTTL:     strconv.FormatInt(left, 10),
-			},
-		},
+		Hold:     &grip.Hold{Mode: grip.ModeStream, Channels: []grip.Channel{{Name: t.User}}, Meta: meta},
 		Response: grip.Response{Code: http.StatusOK, Header: streamHeader},
 	}
 	w.Header().Set("Content-Type", grip.InstructType)
@@ -65,6 +68,9 @@ func refusedTicket(reason string, cause error) error {
 func (g *Gateway) usable(r *http.Request, now time.Time) (ticket, error) {
 	t, err := g.tickets.open(one(r.URL.Query()["u"]))
 	if err != nil {
+		return t, err
+	}
+	if t.Ends, err = g.judge(t); err != nil {
 		return t, err
 	}
 	if now.UnixMilli() >= t.Ends {

@@ -39,12 +39,29 @@ func (g *Gateway) admission(r *http.Request) (to string, ends time.Time, err err
 	if navigates(r) {
 		return "", ends, &problem{status: http.StatusForbidden, detail: "This is an event stream, not a page.", reason: "navigation"}
 	}
-	who, err := g.identify(r)
+	began := g.began() // before the token is judged: what is revoked meanwhile is this session, too
+	who, ends, err := g.admit(r)
 	if err != nil {
 		return "", ends, err
 	}
+	query := url.Values{"u": {g.tickets.seal(g.tickets.newTicket(who.user.Name, began, g.cfg.Now(), g.cfg.FirstUse, ends))}}
+	if c, err := channel.ParseCursor(one(r.URL.Query()["cursor"])); err == nil {
+		c.Proof = "" // counts in Last-Event-ID alone
+		query.Set("cursor", c.String())
+	}
+	return g.cfg.EdgeURL + "/api/sse-setup?" + query.Encode(), ends, nil
+}
+
+// admit returns who asks for a session, and how long it may be.
+func (g *Gateway) admit(r *http.Request) (who identity, ends time.Time, err error) {
+	if err := g.unread(); err != nil {
+		return who, ends, err
+	}
+	if who, err = g.identify(r); err != nil {
+		return who, ends, err
+	}
 	if err := g.ownPage(r, who); err != nil {
-		return "", ends, err
+		return who, ends, err
 	}
 	now := g.cfg.Now()
 	ends = now.Add(g.cfg.MaxSession)
@@ -52,14 +69,9 @@ func (g *Gateway) admission(r *http.Request) (to string, ends time.Time, err err
 		ends = who.ends
 	}
 	if !now.Before(ends) { // good for a request within the leeway, but not for a stream
-		return "", ends, &problem{status: http.StatusUnauthorized, detail: "A valid access token is needed.", cause: errors.New("expired"), reason: "token"}
+		return who, ends, &problem{status: http.StatusUnauthorized, detail: "A valid access token is needed.", cause: errors.New("expired"), reason: "token"}
 	}
-	query := url.Values{"u": {g.tickets.seal(newTicket(who.user.Name, now, g.cfg.FirstUse, ends))}}
-	if c, err := channel.ParseCursor(one(r.URL.Query()["cursor"])); err == nil {
-		c.Proof = "" // counts in Last-Event-ID alone
-		query.Set("cursor", c.String())
-	}
-	return g.cfg.EdgeURL + "/api/sse-setup?" + query.Encode(), ends, nil
+	return who, ends, nil
 }
 
 // navigates tells whether a browser wants a page, not a stream: the URL would

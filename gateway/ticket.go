@@ -3,12 +3,14 @@ package gateway
 import (
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/session"
 )
 
 // ticket is what the redirect to the edge carries, sealed. Times are in
@@ -24,6 +27,7 @@ type ticket struct {
 	User     ebb.Username `json:"user"`
 	Session  string       `json:"session"`
 	Proof    string       `json:"proof"`
+	Began    string       `json:"began,omitempty"` // a place among what becomes of sessions
 	Issued   int64        `json:"issued"`
 	FirstUse int64        `json:"first_use_by"`
 	Ends     int64        `json:"ends"`
@@ -31,19 +35,38 @@ type ticket struct {
 
 const (
 	ticketPurpose = "ebb ticket 1"
+	proofPurpose  = "ebb proof 1"
 	maxTicket     = 4 << 10 // bytes
 )
 
-// newTicket opens a session for user, of at most that length.
-func newTicket(user ebb.Username, now time.Time, firstUse time.Duration, ends time.Time) ticket {
-	return ticket{user, random(), random(), now.UnixMilli(), now.Add(firstUse).UnixMilli(), ends.UnixMilli()}
+// newTicket opens a session for user.
+func (s *sealer) newTicket(user ebb.Username, began string, now time.Time, firstUse time.Duration, ends time.Time) ticket {
+	proof := s.prove(user)
+	return ticket{user, session.NameOf(proof), proof, began, now.UnixMilli(), now.Add(firstUse).UnixMilli(), ends.UnixMilli()}
 }
 
-// random returns 16 random bytes as 22 characters.
-func random() string {
-	b := make([]byte, 16)
+// prove returns the proof of a new session, of 16 bytes that nobody can guess:
+// half of them are random, and the others tell us whose it is.
+func (s *sealer) prove(user ebb.Username) string {
+	b := make([]byte, 8, 16)
 	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, s.keys[0].mark(b, user)...))
+}
+
+// proves tells whether a proof is of a session of a user's.
+func (s *sealer) proves(proof string, user ebb.Username) bool {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(proof)
+	return err == nil && len(b) == 16 && slices.ContainsFunc(s.keys, func(k sealKey) bool {
+		return hmac.Equal(b[8:], k.mark(b[:8], user))
+	})
+}
+
+// mark is what a proof has of its user.
+func (k sealKey) mark(random []byte, user ebb.Username) []byte {
+	h := hmac.New(sha256.New, k.proofs)
+	h.Write(random)
+	h.Write([]byte(user))
+	return h.Sum(nil)[:8]
 }
 
 // sealer seals and opens the tickets for one edge.
@@ -53,8 +76,9 @@ type sealer struct {
 }
 
 type sealKey struct {
-	id   string
-	aead cipher.AEAD
+	id     string
+	aead   cipher.AEAD
+	proofs []byte // key of what is in proofs
 }
 
 func newSealer(keys []grip.Key, audience string) (*sealer, error) {
@@ -74,7 +98,11 @@ func newSealer(keys []grip.Key, audience string) (*sealer, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.keys = append(s.keys, sealKey{k.ID(), aead})
+		proofs, err := hkdf.Key(sha256.New, k.Secret(), nil, proofPurpose, sha256.Size)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = append(s.keys, sealKey{k.ID(), aead, proofs})
 	}
 	return s, nil
 }

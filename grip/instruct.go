@@ -33,6 +33,7 @@ const (
 	MetaSession = "ebb-session" // the session's id
 	MetaProof   = "ebb-proof"   // stands in the ids of its events
 	MetaTTL     = "ebb-ttl"     // seconds until it ends
+	MetaBegan   = "ebb-began"   // where among what becomes of sessions it began
 )
 
 // Filters are the names of the filters that a channel may have.

@@ -73,13 +73,25 @@ func (g *guarded) makeTopics() {
 		"board-task-aggregate":    {"cleanup.policy": kadm.StringPtr("compact")},
 		"board-task-command-dead": nil, "board-task-reply-dead": nil, "board-task-event-dead": nil, "board-note-command": nil,
 		"ebb-channels": {"message.timestamp.type": kadm.StringPtr("LogAppendTime")},
+		"ebb-sessions": {"message.timestamp.type": kadm.StringPtr("LogAppendTime")},
 	} {
+		partitions := int32(2)
+		if topic == "ebb-sessions" {
+			partitions = 1
+		}
 		if g.embedded && strings.HasSuffix(topic, "aggregate") {
 			cfg = map[string]*string{"retention.ms": kadm.StringPtr("-1"), "retention.bytes": kadm.StringPtr("-1")}
 		}
-		r, err := admin.CreateTopic(g.in(), 2, 1, cfg, topic)
+		r, err := admin.CreateTopic(g.in(), partitions, 1, cfg, topic)
 		g.must(err)
 		g.must(r.Err)
+		for ctx := g.in(); ; { // until the broker knows what it has just made
+			known, err := admin.ListTopics(ctx, topic)
+			g.must(err)
+			if known.Has(topic) {
+				break
+			}
+		}
 	}
 }
 
@@ -188,9 +200,9 @@ func (s *states) until(g *guarded, n int) {
 
 // mayOf is all that each role may, of what matrix tries.
 var mayOf = map[string][]string{
-	"gateway":         {"write board-task-command", "read board-task-aggregate", "read board-task-reply"},
-	"edge":            {"read ebb-channels"},
-	"publishing-edge": {"read ebb-channels", "write ebb-channels"},
+	"gateway":         {"write board-task-command", "read board-task-aggregate", "read board-task-reply", "read ebb-sessions", "write ebb-sessions"},
+	"edge":            {"read ebb-channels", "read ebb-sessions"},
+	"publishing-edge": {"read ebb-channels", "write ebb-channels", "read ebb-sessions"},
 	"connector":       {"read board-task-reply", "write board-task-reply-dead", "write ebb-channels", "join ebb-connector"},
 	"service": {
 		"read board-task-command", "write board-task-command-dead", "write board-task-event", "write board-task-reply",
@@ -203,7 +215,7 @@ var mayOf = map[string][]string{
 // matrix tries everything as everybody.
 func (g *guarded) matrix() {
 	g.Helper()
-	topics := []string{"board-task-command", "board-task-command-dead", "board-task-event", "board-task-aggregate", "board-task-reply", "board-task-reply-dead", "board-task-event-dead", "board-note-command", "ebb-channels"}
+	topics := []string{"board-task-command", "board-task-command-dead", "board-task-event", "board-task-aggregate", "board-task-reply", "board-task-reply-dead", "board-task-event-dead", "board-note-command", "ebb-channels", "ebb-sessions"}
 	groups, ids := []string{"ebb-connector", "board-task", "notes", "another"}, []string{"ebb-board-task-x", "ebb-notes-x", "ebb-shop-order-x", "another"}
 	tried := 0
 	for _, role := range roles {

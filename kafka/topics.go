@@ -14,6 +14,7 @@ import (
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/session"
 )
 
 // ChannelLog stands for the channel log where topics are told by purpose.
@@ -27,6 +28,8 @@ const (
 	week       = "604800000"
 	month      = "2592000000"
 	forever    = "-1"
+
+	sessionRetention = week // longer than [session.Keep]
 )
 
 // Prepare makes the topics with these purposes, of all types that the
@@ -35,9 +38,12 @@ const (
 // start.
 func (c *Client) Prepare(ctx context.Context, purposes ...ebb.Purpose) error {
 	for _, purpose := range purposes {
-		names := []string{c.channelTopic()}
-		if purpose != ChannelLog {
-			names = c.topicsOf(purpose)
+		names := c.topicsOf(purpose)
+		switch purpose {
+		case ChannelLog:
+			names = []string{c.channelTopic()}
+		case SessionLog:
+			names = []string{c.sessionTopic()}
 		}
 		for _, topic := range names {
 			if _, err := c.ensure(ctx, topic, purpose); err != nil {
@@ -83,6 +89,9 @@ func (c *Client) settings(purpose ebb.Purpose, brokers int) map[string]string {
 		}
 	case ChannelLog:
 		s["message.timestamp.type"] = "LogAppendTime"
+	case SessionLog:
+		s["retention.ms"] = sessionRetention
+		s["message.timestamp.type"] = "LogAppendTime"
 	case dead:
 		s["retention.ms"] = month
 	}
@@ -93,7 +102,12 @@ func (c *Client) settings(purpose ebb.Purpose, brokers int) map[string]string {
 func refuse(topic string, purpose ebb.Purpose, s map[string]string) error {
 	compacts, deletes := strings.Contains(s["cleanup.policy"], "compact"), strings.Contains(s["cleanup.policy"], "delete")
 	limit, err := strconv.Atoi(s["max.message.bytes"])
+	kept, keptErr := strconv.ParseInt(s["retention.ms"], 10, 64)
 	switch {
+	case purpose == SessionLog && compacts:
+		return fmt.Errorf("kafka: topic %s is compacted and loses revocations: set its cleanup.policy to delete", topic)
+	case purpose == SessionLog && keptErr == nil && kept >= 0 && kept < session.Keep.Milliseconds():
+		return fmt.Errorf("kafka: topic %s forgets revocations before sessions end: set its retention.ms to %d or more", topic, session.Keep.Milliseconds())
 	case purpose == ebb.Aggregates && deletes && (s["retention.ms"] != forever || s["retention.bytes"] != forever):
 		return fmt.Errorf("kafka: topic %s forgets states: set its cleanup.policy to compact, or its retention.ms and retention.bytes to -1", topic)
 	case purpose == ChannelLog && compacts:
@@ -139,6 +153,9 @@ func (c *Client) ensure(ctx context.Context, topic string, purpose ebb.Purpose) 
 			if err := refuse(topic, purpose, s); err != nil {
 				return 0, err
 			}
+			if n := len(t.leaders); purpose == SessionLog && n != 1 {
+				return 0, fmt.Errorf("kafka: topic %s has %d partitions and so no order: make it anew with one", topic, n)
+			}
 			c.remember(topic, len(t.leaders))
 			return int32(len(t.leaders)), nil
 		}
@@ -174,8 +191,11 @@ func (c *Client) remember(topic string, partitions int) {
 func (c *Client) create(ctx context.Context, topic string, purpose ebb.Purpose, brokers int, validate bool) error {
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, partitions, int16(min(3, brokers))
-	if purpose == ChannelLog {
+	switch purpose {
+	case ChannelLog:
 		t.NumPartitions = c.cfg.ChannelPartitions
+	case SessionLog:
+		t.NumPartitions = 1
 	}
 	for name, value := range c.settings(purpose, brokers) {
 		s := kmsg.NewCreateTopicsRequestTopicConfig()

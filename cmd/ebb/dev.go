@@ -57,7 +57,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	client, err := brokers.reach(ctx, p, embedded, kafka.ChannelLog)
+	client, err := brokers.reach(ctx, p, embedded, kafka.ChannelLog, kafka.SessionLog)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 	}), Drain: api.Drain}, nil))
 
 	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
-	if err := edge.add(p, client, on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
+	if err := edge.add(p, client, client.Sessions(), on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
 		return err
 	}
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}

@@ -80,28 +80,38 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err := p.serveAdmin(e.AdminAddr); err != nil {
 		return err
 	}
-	client, err := e.reach(ctx, p)
+	client, sessions, err := e.reach(ctx, p)
 	if err != nil {
 		return err
 	}
 	keys := edgeKeys{grip: gripKey, publish: publishKey, routes: routes, file: text, tls: secure}
-	if err := e.add(p, client, ln, control, keys); err != nil {
+	if err := e.add(p, client, sessions, ln, control, keys); err != nil {
 		return err
 	}
 	return p.run(ctx, "ready "+scheme+"://"+ln.Addr().String())
 }
 
-// reach returns the way to Kafka, or to a broker in this process.
-func (e *edgeCmd) reach(ctx context.Context, p *process) (client *kafka.Client, err error) {
+// reach returns the way to Kafka, or to a broker in this process, and to what
+// becomes of sessions, nil if there cannot be any: a gateway is the origin, and
+// has the same brokers.
+func (e *edgeCmd) reach(ctx context.Context, p *process) (client *kafka.Client, sessions *kafka.Sessions, err error) {
 	flags := kafkaFlags{Kafka: e.Kafka, topicFlags: e.topicFlags}
 	embedded := len(flags.Kafka) == 0
 	if embedded {
 		flags.Kafka, err = startBroker(p, broker.Config{Dir: e.Data, Addr: "127.0.0.1:0", Sync: e.Sync})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return flags.reach(ctx, p, embedded, kafka.ChannelLog)
+	if embedded || e.Origin == nil {
+		client, err = flags.reach(ctx, p, embedded, kafka.ChannelLog)
+		return client, nil, err
+	}
+	client, err = flags.reach(ctx, p, embedded, kafka.ChannelLog, kafka.SessionLog)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, client.Sessions(), nil
 }
 
 // edgeKeys is what an edge has read from files.
@@ -113,14 +123,14 @@ type edgeKeys struct {
 }
 
 // add puts an edge into a process: on ln for browsers, on control for
-// publishers.
-func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener, keys edgeKeys) error {
+// publishers. sessions may be nil.
+func (e *edgeCmd) add(p *process, client *kafka.Client, sessions *kafka.Sessions, ln, control net.Listener, keys edgeKeys) error {
 	limit := e.Streams
 	if limit == 0 {
 		limit = streamsWithin(serve.OpenFileLimit())
 	}
 	channels := client.Channels()
-	box, err := edge.New(edge.Config{
+	cfg := edge.Config{
 		Log:        channels,
 		Publisher:  channels,
 		Origin:     e.Origin,
@@ -132,7 +142,11 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, ln, control net.Listener
 		Streams:    limit,
 		Logger:     p.env.log,
 		Metrics:    edgeMetrics(p.admin.Metrics),
-	})
+	}
+	if sessions != nil {
+		cfg.Sessions = sessions
+	}
+	box, err := edge.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err := p.serveAdmin(g.AdminAddr); err != nil {
 		return err
 	}
-	client, err := g.reach(ctx, p, false, ebb.Commands, ebb.Aggregates)
+	client, err := g.reach(ctx, p, false, ebb.Commands, ebb.Aggregates, kafka.SessionLog)
 	if err != nil {
 		return err
 	}
@@ -89,6 +89,7 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		Reader:        states,
 		Tail:          client.Tail(),
 		Answers:       client.Answers(),
+		Sessions:      client.Sessions(),
 		EdgeURL:       g.EdgeURL,
 		TicketKeys:    tickets,
 		GripKeys:      grips,
@@ -106,8 +107,10 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 	if err != nil {
 		return nil, err
 	}
+	p.admin.Check("gateway", box.Ready)
+	p.admin.Handle("POST /revoke", box.Revoke)
 	p.worker("view", states.Run)
-	p.worker("replies", box.Run)
+	p.worker("gateway", box.Run)
 	p.worker("issuers", box.KeepKeys)
 	return box, nil
 }

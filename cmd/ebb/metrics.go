@@ -24,6 +24,7 @@ func gatewayMetrics(m serve.Metrics) gateway.Metrics {
 	return gateway.Metrics{
 		Answered: func(route string, status int, d time.Duration) { took(d, route, strconv.Itoa(status)) },
 		Refused:  by(m.Counter("gateway_refused_total", "Requests refused, by what was wrong.", "reason")),
+		Session:  by(m.Counter("gateway_sessions_total", "Sessions renewed, and revocations of one or all of a user.", "what")),
 		Waited:   by(m.Counter("gateway_waits_total", "Requests that preferred to wait for a reply, by what came of it.", "outcome")),
 	}
 }

@@ -160,8 +160,13 @@ func startGuarded(t *testing.T) *guardedKafka {
 		"board-task-command": nil, "board-task-event": nil, "board-task-reply": nil, "board-task-command-dead": nil, "board-task-reply-dead": nil,
 		"board-task-aggregate": {"cleanup.policy": kadm.StringPtr("compact")},
 		"ebb-channels":         {"message.timestamp.type": kadm.StringPtr("LogAppendTime")},
+		"ebb-sessions":         {"message.timestamp.type": kadm.StringPtr("LogAppendTime")},
 	} {
-		made, err := admin.CreateTopic(ctx, 4, 1, config, topic)
+		partitions := int32(4)
+		if topic == "ebb-sessions" {
+			partitions = 1
+		}
+		made, err := admin.CreateTopic(ctx, partitions, 1, config, topic)
 		must(err)
 		must(made.Err)
 	}

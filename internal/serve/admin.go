@@ -48,16 +48,20 @@ func NewAdmin() *Admin {
 	return a
 }
 
-// debug adds what shows the memory of the process, for this machine alone.
+// debug adds what is for this machine alone, as what shows the memory of the
+// process.
 func (a *Admin) debug(path string, h http.HandlerFunc) {
 	a.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		if !addrOf(r.RemoteAddr).IsLoopback() {
-			http.Error(w, "only this machine may see that", http.StatusForbidden)
+			http.Error(w, "for this machine alone", http.StatusForbidden)
 			return
 		}
 		h(w, r)
 	})
 }
+
+// Handle adds what an operator on this machine may do.
+func (a *Admin) Handle(pattern string, h http.HandlerFunc) { a.debug(pattern, h) }
 
 // Run serves operators on ln until ctx ends.
 func (a *Admin) Run(ctx context.Context, ln net.Listener, log *slog.Logger) error {

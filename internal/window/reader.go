@@ -30,6 +30,21 @@ func (w *Window) Attach(r *Reader, partition int32, channel string, owner Waker)
 	return p.at
 }
 
+// Each calls do with the owner of every reader of a channel. do must not block,
+// nor use the window.
+func (w *Window) Each(partition int32, channel string, do func(owner Waker)) {
+	p := &w.parts[partition]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.index[channel]
+	if l == nil {
+		return
+	}
+	for r := l.readers; r != nil; r = r.next {
+		do(r.owner)
+	}
+}
+
 // Close removes the reader. It is not woken any more once Close has returned.
 func (r *Reader) Close() {
 	p := r.line.part

@@ -56,6 +56,25 @@ func TestReaderHearsItsChannelAndWhatConcernsAll(t *testing.T) {
 	}
 }
 
+func TestEachIsTheReadersOfAChannel(t *testing.T) {
+	w := window.New(2, 1<<20)
+	a, _, first := attach(w, 1, "ann")
+	_, _, second := attach(w, 1, "ann")
+	attach(w, 1, "bob")
+	attach(w, 0, "ann")
+	owners := func(channel string) (got []window.Waker) {
+		w.Each(1, channel, func(owner window.Waker) { got = append(got, owner) })
+		return got
+	}
+	if got := owners("ann"); len(got) != 2 || !slices.Contains(got, window.Waker(first)) || !slices.Contains(got, window.Waker(second)) {
+		t.Errorf("got %v, want both of ann's", got)
+	}
+	a.Close()
+	if got := owners("ann"); len(got) != 1 || got[0] != second || owners("eve") != nil {
+		t.Errorf("got %v, want the one that is left", got)
+	}
+}
+
 func TestReadStopsAtMostBytesAndGoesOn(t *testing.T) {
 	w := window.New(1, 1<<20)
 	r, _, _ := attach(w, 0, "ann")

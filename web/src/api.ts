@@ -20,8 +20,8 @@ export class Api {
   }
 
   /** request answers a response that is ok, or throws a ProblemError. */
-  async request(method: string, path: string, init: { body?: string; signal?: AbortSignal } = {}): Promise<Response> {
-    const headers: Record<string, string> = {}
+  async request(method: string, path: string, init: { body?: string; signal?: AbortSignal; headers?: Record<string, string> } = {}): Promise<Response> {
+    const headers = { ...init.headers }
     if (init.body !== undefined) headers['Content-Type'] = 'application/json'
     if (this.token) {
       const token = await this.token()
@@ -29,14 +29,29 @@ export class Api {
       headers.Authorization = `Bearer ${token}`
     }
     const response = await fetch(this.base + path, {
-      method,
-      headers,
       credentials: this.token ? 'omit' : 'include',
       cache: 'no-store',
       ...init,
+      method,
+      headers,
     })
     if (!response.ok) throw await problem(response)
     return response
+  }
+
+  /** renews tells whether a fresh token can be had for a session that is about to end. */
+  get renews(): boolean {
+    return this.token !== undefined
+  }
+
+  /** renew extends the session of the event with that id, as far as the token goes. */
+  async renew(id: string, signal: AbortSignal): Promise<void> {
+    await this.request('POST', '/sse/renew', { headers: { 'Last-Event-ID': id }, signal })
+  }
+
+  /** logOut ends the session of the event with that id, or all of the user's. */
+  async logOut(id?: string): Promise<void> {
+    await this.request('DELETE', '/sse', { headers: id === undefined ? {} : { 'Last-Event-ID': id } })
   }
 
   /** list reads a list from page to page. */

@@ -74,6 +74,15 @@ export class Client {
     this.#commands.close()
   }
 
+  /**
+   * logOut ends this page's session, or with everywhere all of the user's, on
+   * all devices. Their streams end at once; log out where the token is from, too.
+   */
+  async logOut({ everywhere = false } = {}): Promise<void> {
+    await this.#stream.logOut(everywhere)
+    this.close()
+  }
+
   /** listen adds a listener and returns a function that removes it. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener)

@@ -73,6 +73,13 @@ export class Stream {
     this.#stop('closed')
   }
 
+  /** logOut ends its session or, everywhere, all of the user's; then it is closed. */
+  async logOut(everywhere: boolean): Promise<void> {
+    const id = this.#id
+    if (everywhere || id) await this.api.logOut(everywhere ? undefined : id)
+    this.close()
+  }
+
   async #connect(): Promise<void> {
     this.#drop()
     const attempt = (this.#attempt = new AbortController())
@@ -118,7 +125,7 @@ export class Stream {
     this.handler.event({ name, data })
     this.position.save()
     if (source !== this.#source) return // closed by a handler
-    if (name === 'ebb.expiring') this.#later(jitter(renewal)) // and goes on meanwhile
+    if (name === 'ebb.expiring') this.#later(jitter(renewal), () => this.#renew()) // and goes on meanwhile
     if (name === 'ebb.bye') this.#leave(parseObject(data))
   }
 
@@ -127,6 +134,20 @@ export class Stream {
     else if (reason === 'replaced') this.#stop('replaced', away)
     else if (reason === 'draining') this.#stop('waiting', jitter(typeof retry === 'number' ? retry : drained))
     else this.#again()
+  }
+
+  /** renew has the session go on with a fresh token, or another stream where it cannot. */
+  async #renew(): Promise<void> {
+    const source = this.#source
+    if (this.api.renews && this.#attempt) {
+      try {
+        await this.api.renew(this.#id, this.#attempt.signal)
+        return
+      } catch {
+        if (source !== this.#source) return // it has ended meanwhile
+      }
+    }
+    await this.#connect()
   }
 
   #wake(why: Wake): void {
@@ -145,9 +166,9 @@ export class Stream {
     this.#stop('waiting', atLeast + this.#backoff.next())
   }
 
-  #later(ms: number): void {
+  #later(ms: number, then = () => this.#connect()): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#connect(), ms)
+    this.#timer = setTimeout(() => void then(), ms)
   }
 
   /** stop ends what runs and, if told when, comes back; handlers hear it last. */

@@ -158,12 +158,43 @@ describe('unauthenticated', () => {
     expect(it.gateway.asked).toHaveLength(0)
   })
 
-  test('a revoked session stops it', async () => {
-    const client = await it.attach()
+  test('a revoked session stops it, and the page is told', async () => {
+    const told = vi.fn()
+    const client = await it.attach({ onUnauthenticated: told })
     FakeEventSource.last.emit('ebb.bye', id(0), { reason: 'revoked' })
+    expect(client.state).toBe('unauthenticated')
     await after(600_000)
     expect(client.state).toBe('unauthenticated')
+    expect(told).toHaveBeenCalledOnce()
     expect(FakeEventSource.all).toHaveLength(1)
+  })
+})
+
+describe('logging out', () => {
+  test('names the session by the last id, and closes', async () => {
+    const client = await it.attach()
+    FakeEventSource.last.emit('message', id(3), '{}')
+    it.gateway.answer = () => new Response(null, { status: 204 })
+    await client.logOut()
+    const asked = it.gateway.asked.at(-1)!
+    expect([asked.method, asked.url.pathname, asked.headers.get('Last-Event-ID')]).toEqual(['DELETE', '/api/sse', id(3)])
+    expect(client.state).toBe('closed')
+    await after(60_000)
+    expect(FakeEventSource.all).toHaveLength(1)
+  })
+
+  test('everywhere names none', async () => {
+    const client = await it.attach()
+    it.gateway.answer = () => new Response(null, { status: 204 })
+    await client.logOut({ everywhere: true })
+    expect(it.gateway.asked.at(-1)!.headers.has('Last-Event-ID')).toBe(false)
+  })
+
+  test('that is refused leaves the stream, and says so', async () => {
+    const client = await it.attach()
+    it.gateway.answer = () => refusal(503)
+    await expect(client.logOut()).rejects.toThrow('not 503')
+    expect(client.state).toBe('open')
   })
 })
 
@@ -181,6 +212,60 @@ describe('when its session ends', () => {
     expect(old.closed).toBe(true)
     expect(it.gateway.tickets[1]!.url.searchParams.get('cursor')).toBe(stored(1))
     expect(seen).toEqual(['meanwhile'])
+  })
+
+  test('it is renewed with a fresh token, and the stream goes on', async () => {
+    const seen: string[] = []
+    const token = vi.fn(() => `token-${token.mock.calls.length}`)
+    const client = await it.attach({ token })
+    client.listen(messages(seen))
+    const source = FakeEventSource.last
+    source.emit('ebb.expiring', id(7))
+    await after(30_000)
+    const [renewal] = it.gateway.asked.filter(({ url }) => url.pathname === '/api/sse/renew')
+    expect(renewal!.method).toBe('POST')
+    expect(renewal!.url.search).toBe('')
+    expect(renewal!.headers.get('Last-Event-ID')).toBe(id(7)) // with the proof: it names the session
+    expect(renewal!.headers.get('Authorization')).toBe('Bearer token-2')
+    source.emit('message', id(8), 'still here')
+    expect(seen).toEqual(['still here'])
+    expect(client.state).toBe('open')
+    expect(FakeEventSource.all).toHaveLength(1)
+    source.emit('ebb.expiring', id(9))
+    await after(30_000)
+    expect(it.gateway.asked.at(-1)!.headers.get('Last-Event-ID')).toBe(id(9))
+  })
+
+  test.each([404, 403, 503])('where renewing is answered with %i it opens another stream', async (status) => {
+    await it.attach({ token: () => 't' })
+    it.gateway.answer = ({ url }) => (url.pathname === '/api/sse/renew' ? refusal(status) : undefined)
+    FakeEventSource.last.emit('ebb.expiring', id(0))
+    await after(30_000)
+    expect(it.gateway.tickets).toHaveLength(2)
+    expect(FakeEventSource.all).toHaveLength(2)
+    expect(FakeEventSource.all[0]!.closed).toBe(true)
+  })
+
+  test('a renewal that fails after the stream has ended opens nothing more', async () => {
+    let fail = () => {}
+    await it.attach({ token: () => 't' })
+    it.gateway.answer = ({ url }) =>
+      url.pathname === '/api/sse/renew' ? new Promise((_, reject) => (fail = () => reject(new TypeError('cut')))) : undefined
+    FakeEventSource.last.emit('ebb.expiring', id(0))
+    await after(30_000)
+    FakeEventSource.last.emit('ebb.bye', id(0), { reason: 'expired' })
+    fail()
+    await after(5_000)
+    expect(FakeEventSource.all).toHaveLength(2)
+  })
+
+  test('without a token the user must log in', async () => {
+    let token: string | null = 't'
+    const client = await it.attach({ token: () => token })
+    token = null
+    FakeEventSource.last.emit('ebb.expiring', id(0))
+    await after(30_000)
+    expect(client.state).toBe('unauthenticated')
   })
 
   test('expired comes back with a new ticket', async () => {
