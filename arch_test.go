@@ -18,9 +18,9 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip internal/dial",
+	"gateway":   ". channel grip internal/audit internal/dial internal/limit",
 	"view":      ".",
-	"edge":      "channel grip internal/dial internal/hold internal/window sse",
+	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/window sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// a store of one
@@ -32,7 +32,9 @@ var imports = map[string]string{
 	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
-	"internal/serve":           "",
+	"internal/serve":           "internal/limit",
+	"internal/limit":           "",
+	"internal/audit":           "internal/limit",
 	"internal/broker":          "",
 	"internal/history":         ".",
 	"internal/kafkatest":       "",

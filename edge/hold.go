@@ -111,14 +111,14 @@ func (h *held) begins() []byte {
 	if bytes.Contains(b, []byte("retry:")) {
 		return b
 	}
-	return appendRetry(b)
+	return appendRetry(b, "")
 }
 
 // newStream subscribes to all channels of a hold.
 func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
 	t := e.tail.Load()
-	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken}
+	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken, peer: e.gate.addresses.Of(r.RemoteAddr)}
 	if !taken {
 		s.rare().portable = hold.NewPortable()
 	}
@@ -129,7 +129,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 		s.rare().keepAlive = k
 	}
 	hasSession := meta[grip.MetaSession] != ""
-	if hasSession {
+	if s.session = hasSession; hasSession {
 		if channel.ValidProof(meta[grip.MetaProof]) {
 			copy(s.proof[:], meta[grip.MetaProof])
 		}

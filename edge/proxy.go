@@ -63,7 +63,7 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held 
 	l := &leg{route: to, begun: time.Now(), cancel: cancel}
 	asks := wantsStream(r) && !to.NoStreams
 	if asks {
-		if reason := e.shuts(); reason != "" {
+		if reason := e.shuts(e.gate.addresses.Of(r.RemoteAddr)); reason != "" {
 			e.sendAway(w, reason)
 			return nil
 		}

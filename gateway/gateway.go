@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/audit"
 )
 
 // Config says whom to believe and where to send things. A route whose parts
@@ -51,7 +52,9 @@ type Config struct {
 	Roles         map[string][]string
 	DenyByDefault bool // refuse what Roles does not mention; else it is allowed
 
-	Log     *slog.Logger     // silent if nil
+	Limits Limits // of users and addresses; none if zero
+
+	Log     *slog.Logger     // silent if nil; audit lines go there too
 	Metrics Metrics          // each func may be nil
 	Now     func() time.Time // [time.Now] if nil
 }
@@ -59,8 +62,8 @@ type Config struct {
 // Metrics is told what happens.
 type Metrics struct {
 	Answered func(route string, status int, took time.Duration)
-	Refused  func(reason string) // token, ticket, signature, origin, navigation or role
-	Waited   func(how string)    // answered, late, gone, full, unheard, ending or failed
+	Refused  func(reason string) // token, ticket, signature, origin, navigation, role, user-rate or address-rate
+	Waited   func(how string)    // answered, late, gone, full, user-full, unheard, ending or failed
 }
 
 // Gateway answers the requests under /api. It is an [http.Handler].
@@ -73,7 +76,10 @@ type Gateway struct {
 	edges   *grip.Verifier
 	desk    *desk // nil if nobody can wait
 	drain   sync.Once
-	trouble rate.Sometimes // for the log
+	audit   *audit.Log
+
+	counters counters
+	trouble  rate.Sometimes // for the log
 }
 
 // New returns a gateway, or says what is wrong with cfg.
@@ -83,15 +89,16 @@ func New(cfg Config) (*Gateway, error) {
 		edges: &grip.Verifier{Keys: cfg.GripKeys, Issuer: cfg.GripIssuer},
 	}
 	g.trouble.Interval = 10 * time.Second
-	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams(), g.rules()); err != nil {
+	if err := errors.Join(g.limits(), cfg.Limits.check(), g.oneUsePerKey(), g.trust(), g.streams(), g.rules()); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
+	g.audit, g.counters = audit.New(g.cfg.Log), newCounters(cfg.Limits)
 	var err error
 	if g.tokens, err = newChecker(cfg.Issuers, keysClient(cfg.Transport), g.cfg.Now, g.cfg.Log); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if cfg.Answers != nil {
-		g.desk = newDesk(cfg.Answers, g.cfg.Metrics.Waited, func(err error) {
+		g.desk = newDesk(cfg.Answers, cfg.Limits.UserWaits, g.cfg.Metrics.Waited, func(err error) {
 			g.trouble.Do(func() { g.cfg.Log.Warn("replies cannot be heard", "cause", err) })
 		})
 	}

@@ -23,7 +23,8 @@ type gatewayCmd struct {
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	accessFlags
 	tokenFlags
-	frontFlags `embed:""`
+	frontFlags    `embed:""`
+	gatewayLimits `embed:"" group:"Limits:"`
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
@@ -34,6 +35,11 @@ type accessFlags struct {
 	ACLTypes      []string            `name:"acl-types" placeholder:"APP-TYPE" help:"Types whose clients may set _acl and _subscriptions."`
 	Roles         map[string][]string `placeholder:"RULE;..." help:"Rules APP-TYPE.COMMAND=ROLE,...: who sends a command needs one of the roles. get is reading, the role * everybody."`
 	DenyByDefault bool                `help:"Refuse commands and reading that --roles does not mention."`
+}
+
+// Validate says which flags do not go together.
+func (g *gatewayCmd) Validate() error {
+	return errors.Join(g.frontFlags.Validate(), g.gatewayLimits.Validate())
 }
 
 // Run is ebb gateway.
@@ -93,6 +99,7 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		ACLTypes:      g.ACLTypes,
 		Roles:         g.Roles,
 		DenyByDefault: g.DenyByDefault,
+		Limits:        g.limits(g.prefixes()),
 		Log:           log,
 		Metrics:       gatewayMetrics(p.admin.Metrics),
 	})
