@@ -65,7 +65,7 @@ func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, h *held, reason st
 		return
 	}
 	w.Header().Set("Retry-After", "2")
-	http.Error(w, "the edge is "+reason, http.StatusServiceUnavailable)
+	http.Error(w, "nothing can be held here for now ("+reason+")", http.StatusServiceUnavailable)
 }
 
 func (h *held) writeHeader(w http.ResponseWriter) {

@@ -28,7 +28,7 @@ const (
 
 // Event is what a line tells. What is empty is left out.
 type Event struct {
-	Action  string // stream, set-up, command, read, publish, revoke, ...
+	Action  string // the route: sse is the login; or publish, revoke, ...
 	Outcome string // Accepted or Refused
 	Reason  string // of a refusal, in a word
 	User    string
