@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz scan chaos history latency bench commands kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz scan siege chaos history latency bench commands kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
 
 deps: $(CACHE)/kafka/.done $(CACHE)/h2spec web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
-	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin && need_testssl
+	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin && need_testssl && need_slowhttptest
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
 	@. ./testdata/deps.sh && need_java && need_maven
@@ -68,6 +68,9 @@ fuzz:            ## a minute for each fuzz target
 
 scan: deps       ## all that testssl.sh knows, against an edge and a gateway, in about 5 minutes
 	$(GO) test -count=1 -timeout 20m -v -run TestTLSScan ./cmd/ebb -scan
+
+siege: deps      ## 5,000 slow connections, in all four ways, against an edge and a gateway beside what others do, in about 5 minutes
+	$(GO) test -count=1 -timeout 20m -v -run TestSlowHTTP ./cmd/ebb -siege
 
 chaos: deps      ## kill every part at random, for ten minutes on each broker
 	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-embedded

@@ -19,9 +19,9 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip internal/dial session",
+	"gateway":   ". channel grip internal/audit internal/dial internal/limit session",
 	"view":      ".",
-	"edge":      "channel grip internal/dial internal/hold internal/window session sse",
+	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/window session sse",
 	"connector": ". channel sse",
 	"aggregate": ".",
 	// a store of one
@@ -33,7 +33,9 @@ var imports = map[string]string{
 	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
-	"internal/serve":           "",
+	"internal/serve":           "internal/limit",
+	"internal/limit":           "",
+	"internal/audit":           "internal/limit",
 	"internal/broker":          "",
 	"internal/history":         ".",
 	"internal/kafkatest":       "",

@@ -55,7 +55,8 @@ func (e ebbEdge) start(ctx context.Context) (t *target, err error) {
 	edge := exec.Command(e.program, "edge", "--origin", "http://"+gatewayAddr, "--addr", "127.0.0.1:0",
 		"--control-addr", control, "--admin-addr", "127.0.0.1:0",
 		"--grip-key", keys.file("grip"), "--publish-key", keys.file("publish"), "--log-level", "warn",
-		"--data", filepath.Join(t.dir, "data"))
+		"--data", filepath.Join(t.dir, "data"),
+		"--user-streams", "0", "--opens", "0") // a bench is one user with all streams
 	if e.secure {
 		cert, key, err := writeCertificate(t.dir)
 		if err != nil {

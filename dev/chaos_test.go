@@ -145,7 +145,7 @@ func newTown(t *testing.T, kafka string) *town {
 	w.gateway = freeAddr(t)
 	edge := freeAddr(t)
 	w.parts = []*part{
-		{name: "gateway", args: []string{"--addr", w.gateway, "--edge-url", "http://" + edge, "--types", "board-task",
+		{name: "gateway", args: []string{"--addr", w.gateway, "--edge-url", "http://" + edge, "--types", "board-task", "--user-commands", "0", "--user-opens", "0",
 			"--jwt-key", key("jwt"), "--ticket-key", key("ticket"), "--grip-key", grip}},
 		{name: "edge", args: []string{"--addr", edge, "--control-addr", "127.0.0.1:0", "--origin", "http://" + w.gateway, "--grip-key", grip, "--window", "1"}},
 		{name: "connector", args: []string{"--types", "board-task"}},

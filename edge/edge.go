@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/audit"
 	"github.com/ebb-events/ebb/internal/hold"
 	"github.com/ebb-events/ebb/session"
 )
@@ -40,7 +41,8 @@ type Config struct {
 	Lanes  int           // reads of the log beyond the window at a time; 4 if zero
 	Wait   time.Duration // how long the origin may take to answer a stream; 5 s if zero
 
-	Streams int // most to hold at a time; any number if zero
+	Streams int    // most to hold at a time; any number if zero
+	Limits  Limits // of users and addresses; none if zero
 
 	Logger    *slog.Logger      // silent if nil
 	Metrics   Metrics           // none if zero
@@ -82,11 +84,14 @@ type Edge struct {
 	ready chan struct{}        // closed when tail is first set
 
 	polls polls // requests that wait for a response to be published
+	audit *audit.Log
 
 	book    *session.Book // what became of sessions; nil if nothing does
 	telling sync.Mutex    // streams what became of theirs, or moving them to another tail
 
 	mu       sync.Mutex
+	gate     gate
+	born     uint64    // streams so far
 	streams  []*stream // in no order; each knows its place
 	draining bool
 	gone     chan struct{} // closed when draining and the last stream has gone
@@ -103,8 +108,8 @@ func New(cfg Config) (*Edge, error) {
 		return nil, errors.New("edge: GripKey is required, or the origin cannot tell that we are its edge")
 	case cfg.Origin != nil && !signs(cfg.GripKey):
 		return nil, errors.New("edge: GripKey is a public key, which cannot sign")
-	case cfg.Streams < 0:
-		return nil, errors.New("edge: Streams cannot be negative")
+	case cfg.Streams < 0 || cfg.Limits.User < 0 || cfg.Limits.Address < 0:
+		return nil, errors.New("edge: Streams and Limits cannot be negative")
 	}
 	if cfg.GripIssuer == "" {
 		cfg.GripIssuer = "ebb"
@@ -131,6 +136,8 @@ func New(cfg Config) (*Edge, error) {
 		loop:   &hold.Loop{Full: cfg.Metrics.Stalled},
 		ready:  make(chan struct{}),
 		gone:   make(chan struct{}),
+		gate:   newGate(cfg.Limits),
+		audit:  audit.New(cfg.Logger.With("part", "edge")),
 	}
 	if cfg.Sessions != nil {
 		e.book = new(session.Book)
@@ -262,9 +269,15 @@ func (e *Edge) Drain(ctx context.Context, grace time.Duration) error {
 func (e *Edge) add(s *stream) (reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if reason := e.noRoom(0); reason != "" {
+	if reason := e.noRoom(0, s.peer); reason != "" {
 		return reason
 	}
+	if other := e.oldest(s); other != nil {
+		other.end(reasonReplaced)
+	}
+	e.gate.enter(s.peer)
+	e.born++
+	s.born = e.born
 	s.place = int32(len(e.streams))
 	e.streams = append(e.streams, s)
 	call(e.cfg.Metrics.Opened)
@@ -279,6 +292,7 @@ func (e *Edge) remove(s *stream, reason string) {
 	e.streams[s.place].place = s.place
 	e.streams[last] = nil
 	e.streams = e.streams[:last]
+	e.gate.leave(s.peer)
 	if e.draining && len(e.streams) == 0 {
 		close(e.gone)
 	}

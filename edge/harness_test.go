@@ -331,7 +331,12 @@ func (w *world) open(path, lastID string) *client {
 
 // connect asks for a stream that nobody reads yet.
 func (w *world) connect(path, lastID string) *client {
+	return w.connectFrom("192.0.2.1:1234", path, lastID)
+}
+
+func (w *world) connectFrom(addr, path, lastID string) *client {
 	r := httptest.NewRequest("GET", "http://edge"+path, nil)
+	r.RemoteAddr = addr
 	r.Header.Set("Accept", sse.ContentType)
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)

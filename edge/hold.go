@@ -66,7 +66,7 @@ func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, h *held, reason st
 		return
 	}
 	w.Header().Set("Retry-After", "2")
-	http.Error(w, "the edge is "+reason, http.StatusServiceUnavailable)
+	http.Error(w, "nothing can be held here for now ("+reason+")", http.StatusServiceUnavailable)
 }
 
 func (h *held) writeHeader(w http.ResponseWriter) {
@@ -112,14 +112,14 @@ func (h *held) begins() []byte {
 	if bytes.Contains(b, []byte("retry:")) {
 		return b
 	}
-	return appendRetry(b)
+	return appendRetry(b, "")
 }
 
 // newStream subscribes to all channels of a hold.
 func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 	meta := h.instruct.Hold.Meta
 	t := e.tail.Load()
-	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken}
+	s := &stream{sub: sub{tail: t}, sse: h.isStream(), taken: taken, peer: e.gate.addresses.Of(r.RemoteAddr)}
 	if !taken {
 		s.rare().portable = hold.NewPortable()
 	}
@@ -130,7 +130,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 		s.rare().keepAlive = k
 	}
 	hasSession := meta[grip.MetaSession] != ""
-	if hasSession {
+	if s.session = hasSession; hasSession {
 		if channel.ValidProof(meta[grip.MetaProof]) {
 			copy(s.proof[:], meta[grip.MetaProof])
 		}

@@ -4,7 +4,27 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/ebb-events/ebb/internal/limit"
 )
+
+// enter counts a request that is to wait among what its address holds, or says
+// why it may not.
+func (e *Edge) enter(peer limit.Peer) (reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if reason := e.noRoom(len(e.setups), peer); reason != "" {
+		return reason
+	}
+	e.gate.enter(peer)
+	return ""
+}
+
+func (e *Edge) leave(peer limit.Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gate.leave(peer)
+}
 
 // polls are the requests that wait for a response to be published. The zero
 // value has none.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ebb-events/ebb/grip"
@@ -63,7 +64,7 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held 
 	l := &leg{route: to, begun: time.Now(), cancel: cancel}
 	asks := wantsStream(r) && !to.NoStreams
 	if asks {
-		if reason := e.shuts(); reason != "" {
+		if reason := e.shuts(e.gate.addresses.Of(r.RemoteAddr)); reason != "" {
 			e.sendAway(w, reason)
 			return nil
 		}
@@ -97,6 +98,7 @@ func (e *Edge) newProxy(to *route) *httputil.ReverseProxy {
 		Rewrite:        func(p *httputil.ProxyRequest) { e.rewrite(p, to) },
 		Transport:      e.cfg.Transport,
 		FlushInterval:  -1,
+		BufferPool:     pieces{},
 		ModifyResponse: e.modify,
 		ErrorHandler:   e.fail,
 		ErrorLog:       slog.NewLogLogger(e.cfg.Logger.Handler(), slog.LevelWarn),
@@ -106,6 +108,15 @@ func (e *Edge) newProxy(to *route) *httputil.ReverseProxy {
 	}
 	return p
 }
+
+// pieces are the buffers through which answers pass. They are small, for who
+// takes an answer slowly has one for long.
+type pieces struct{}
+
+var pieceBuffers = sync.Pool{New: func() any { return new([8 << 10]byte) }}
+
+func (pieces) Get() []byte  { return pieceBuffers.Get().(*[8 << 10]byte)[:] }
+func (pieces) Put(b []byte) { pieceBuffers.Put((*[8 << 10]byte)(b)) }
 
 // rewrite makes the request to the origin: a client's word on GRIP is dropped.
 func (e *Edge) rewrite(p *httputil.ProxyRequest, to *route) {

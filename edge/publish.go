@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/audit"
 )
 
 // maxPublish is the largest publish request, in bytes.
@@ -27,6 +28,9 @@ func (e *Edge) Control() http.Handler {
 		}
 		if status != http.StatusOK {
 			call1(e.cfg.Metrics.Refused, status)
+		}
+		if status == http.StatusUnauthorized || status == http.StatusForbidden {
+			e.audit.Write(audit.Event{Action: "publish", Outcome: audit.Refused, Reason: "key", From: r.RemoteAddr, Status: status})
 		}
 		switch status {
 		case http.StatusMethodNotAllowed:

@@ -35,10 +35,12 @@ func (e *Edge) wait(w http.ResponseWriter, r *http.Request, h *held, body *keptB
 	if !e.awaitReady(w, r, h) {
 		return false
 	}
-	if reason := e.shuts(); reason != "" {
+	peer := e.gate.addresses.Of(r.RemoteAddr)
+	if reason := e.enter(peer); reason != "" {
 		e.refuse(w, r, h, reason)
 		return false
 	}
+	defer e.leave(peer)
 	p := newPoll(e, h)
 	if !e.polls.add(p) {
 		e.refuse(w, r, h, reasonDraining)

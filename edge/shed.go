@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ebb-events/ebb/internal/limit"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -15,21 +16,16 @@ const (
 	reasonFull        = "full"        // no room for more streams and polls
 )
 
-// shuts says why no stream may begin now, "" if one may.
-func (e *Edge) shuts() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.noRoom(len(e.setups))
-}
-
-// noRoom says why there is no room for a stream beside those held and coming,
-// "" if there is. The edge must be locked.
-func (e *Edge) noRoom(coming int) string {
+// noRoom says why there is no room for a stream of an address beside those held
+// and coming, "" if there is. The edge must be locked.
+func (e *Edge) noRoom(coming int, peer limit.Peer) string {
 	switch {
 	case e.draining:
 		return reasonDraining
 	case e.cfg.Streams > 0 && len(e.streams)+e.polls.count()+coming >= e.cfg.Streams:
 		return reasonFull
+	case e.gate.crowded(peer):
+		return reasonAddress
 	}
 	return ""
 }
@@ -65,7 +61,10 @@ func sendBack(w http.ResponseWriter, reason string) {
 // wayBack is after what time to come back, another to each. A full edge does
 // not become empty in a second.
 func wayBack(reason string) time.Duration {
-	if reason == reasonFull {
+	switch reason {
+	case reasonReplaced:
+		return replacedFor
+	case reasonFull, reasonAddress, reasonRate:
 		return 5*time.Second + rand.N(15*time.Second)
 	}
 	return time.Second + rand.N(3*time.Second)

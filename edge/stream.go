@@ -11,6 +11,7 @@ import (
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
+	"github.com/ebb-events/ebb/internal/limit"
 	"github.com/ebb-events/ebb/internal/window"
 	"github.com/ebb-events/ebb/sse"
 )
@@ -37,12 +38,15 @@ type stream struct {
 	beat    time.Duration // when a heartbeat is due
 	ending  atomic.Pointer[string]
 
+	peer    limit.Peer             // where its browser is
+	born    uint64                 // its number among all streams so far; 0 until it is held
 	place   int32                  // among the edge's streams
 	taken   bool                   // the loop holds it
 	sse     bool                   // it is an event stream: Ebb's own events may be sent
 	cursors bool                   // it hears one channel, so its events have cursors
 	warned  bool                   // ebb.expiring was sent
 	greeted bool                   // ebb.hello was sent
+	session bool                   // it is of a user's session
 	proof   [channel.ProofLen]byte // of its session; zeros if it has none
 }
 
@@ -284,7 +288,7 @@ func (s *stream) bye(b []byte, reason string) []byte {
 	if !s.sse {
 		return b
 	}
-	if b = appendRetry(b); reason == reasonRevoked {
+	if b = appendRetry(b, reason); reason == reasonRevoked {
 		// Without an id: what lies before the position may not have been sent.
 		return append(sse.AppendFields(b, eventBye, []byte(`{"reason":"`+reason+`"}`)), '\n')
 	}
@@ -294,8 +298,8 @@ func (s *stream) bye(b []byte, reason string) []byte {
 }
 
 // appendRetry says when to come back.
-func appendRetry(b []byte) []byte {
-	b = strconv.AppendInt(append(b, "retry: "...), wayBack("").Milliseconds(), 10)
+func appendRetry(b []byte, reason string) []byte {
+	b = strconv.AppendInt(append(b, "retry: "...), wayBack(reason).Milliseconds(), 10)
 	return append(b, '\n')
 }
 

@@ -20,11 +20,17 @@ const budget = 5 * time.Second
 // command puts a command on its topic and answers 202 once it is there, or
 // with the reply if the client prefers to wait for it.
 func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) error {
+	if err := g.fromAddress(g.counters.commands, r); err != nil {
+		return err
+	}
 	who, err := g.identify(r)
 	if err != nil {
 		return err
 	}
 	if err := g.ownPage(r, who); err != nil {
+		return err
+	}
+	if err := g.ofUser(g.counters.commands, who.user.Name); err != nil {
 		return err
 	}
 	m, err := g.body(w, r)

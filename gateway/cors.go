@@ -39,7 +39,7 @@ func (g *Gateway) ownPage(r *http.Request, who identity) error {
 	judged := r.WithContext(r.Context())
 	judged.Method = http.MethodPost
 	if err := g.origins.Check(judged); err != nil {
-		return &problem{status: http.StatusForbidden, detail: "This origin may not use the cookie.", cause: err, reason: "origin"}
+		return &problem{status: http.StatusForbidden, detail: "This origin may not use the cookie.", cause: err, reason: "origin", user: who.user.Name}
 	}
 	return nil
 }

@@ -29,9 +29,12 @@ type desk struct {
 	over   chan struct{} // closed when nobody may wait any more
 	wake   chan struct{} // somebody wants replies to be followed
 
+	perUser int // most who wait of one user; any if zero
+
 	mu      sync.Mutex
 	waiters map[question][]*waiter
 	n       int
+	of      map[ebb.Username]int
 	begun   chan struct{} // closed when no reply can be missed
 	stop    func()        // following, nil if nobody does
 	idle    *time.Timer   // until following stops
@@ -58,35 +61,39 @@ type reply struct {
 	body   json.RawMessage
 }
 
-func newDesk(source Answers, waited func(string), failed func(error)) *desk {
+func newDesk(source Answers, perUser int, waited func(string), failed func(error)) *desk {
 	return &desk{
-		source: source, waited: waited, failed: failed,
+		source: source, perUser: perUser, waited: waited, failed: failed, of: map[ebb.Username]int{},
 		over: make(chan struct{}), wake: make(chan struct{}, 1),
 		waiters: map[question][]*waiter{}, begun: make(chan struct{}),
 	}
 }
 
-// enter registers who waits for the reply to a command, nil if too many do.
-func (d *desk) enter(m ebb.Message, user ebb.Username) *waiter {
+// enter registers who waits for the reply to a command, or says why nobody may.
+func (d *desk) enter(m ebb.Message, user ebb.Username) (w *waiter, full string) {
 	corr := m.String(ebb.FieldCorr)
-	w := &waiter{
+	w = &waiter{
 		question: question{m.String(ebb.FieldType), strings.ToLower(corr), user},
 		corr:     corr, id: m.String(ebb.FieldID), command: m.String(ebb.FieldCommand),
 		answer: make(chan reply, 1),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.n == maxWaiters {
-		return nil
+	switch {
+	case d.n == maxWaiters:
+		return nil, waitFull
+	case d.perUser > 0 && d.of[user] >= d.perUser:
+		return nil, waitUserFull
 	}
 	d.n++
+	d.of[user]++
 	if d.idle != nil {
 		d.idle.Stop()
 	}
 	d.waiters[w.question] = append(d.waiters[w.question], w)
 	w.begun = d.begun
 	d.rouse()
-	return w
+	return w, ""
 }
 
 func (d *desk) rouse() {
@@ -103,6 +110,9 @@ func (d *desk) leave(w *waiter) {
 	others := slices.DeleteFunc(d.waiters[w.question], func(other *waiter) bool { return other == w })
 	if d.waiters[w.question] = others; len(others) == 0 {
 		delete(d.waiters, w.question)
+	}
+	if d.of[w.user]--; d.of[w.user] == 0 {
+		delete(d.of, w.user)
 	}
 	if d.n--; d.n == 0 {
 		d.idle = time.AfterFunc(linger, d.rest)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/audit"
 	"github.com/ebb-events/ebb/session"
 )
 
@@ -54,7 +55,9 @@ type Config struct {
 	Roles         map[string][]string
 	DenyByDefault bool // refuse what Roles does not mention; else it is allowed
 
-	Log     *slog.Logger     // silent if nil
+	Limits Limits // of users and addresses; none if zero
+
+	Log     *slog.Logger     // silent if nil; audit lines go there too
 	Metrics Metrics          // each func may be nil
 	Now     func() time.Time // [time.Now] if nil
 }
@@ -62,9 +65,9 @@ type Config struct {
 // Metrics is told what happens.
 type Metrics struct {
 	Answered func(route string, status int, took time.Duration)
-	Refused  func(reason string) // token, ticket, signature, origin, navigation, role or session
+	Refused  func(reason string) // token, ticket, signature, origin, navigation, role, session, user-rate or address-rate
 	Session  func(what string)   // renew or revoke
-	Waited   func(how string)    // answered, late, gone, full, unheard, ending or failed
+	Waited   func(how string)    // answered, late, gone, full, user-full, unheard, ending or failed
 }
 
 // Gateway answers the requests under /api. It is an [http.Handler].
@@ -78,7 +81,10 @@ type Gateway struct {
 	desk    *desk         // nil if nobody can wait
 	book    *session.Book // what became of sessions; nil if nothing does
 	drain   sync.Once
-	trouble rate.Sometimes // for the log
+	audit   *audit.Log
+
+	counters counters
+	trouble  rate.Sometimes // for the log
 }
 
 // New returns a gateway, or says what is wrong with cfg.
@@ -88,15 +94,16 @@ func New(cfg Config) (*Gateway, error) {
 		edges: &grip.Verifier{Keys: cfg.GripKeys, Issuer: cfg.GripIssuer},
 	}
 	g.trouble.Interval = 10 * time.Second
-	if err := errors.Join(g.limits(), g.oneUsePerKey(), g.trust(), g.streams(), g.rules()); err != nil {
+	if err := errors.Join(g.limits(), cfg.Limits.check(), g.oneUsePerKey(), g.trust(), g.streams(), g.rules()); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
+	g.audit, g.counters = audit.New(g.cfg.Log), newCounters(cfg.Limits)
 	var err error
 	if g.tokens, err = newChecker(cfg.Issuers, keysClient(cfg.Transport), g.cfg.Now, g.cfg.Log); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if cfg.Answers != nil {
-		g.desk = newDesk(cfg.Answers, g.cfg.Metrics.Waited, func(err error) {
+		g.desk = newDesk(cfg.Answers, cfg.Limits.UserWaits, g.cfg.Metrics.Waited, func(err error) {
 			g.trouble.Do(func() { g.cfg.Log.Warn("replies cannot be heard", "cause", err) })
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // problem is an answer that says no: what the client is told (RFC 9457),
@@ -14,6 +16,9 @@ type problem struct {
 	detail string
 	cause  error
 	reason string // for metrics, of who is turned away
+
+	retry         time.Duration // after which it may be tried again; said where it is not zero
+	user, session string        // whose request it was, where that is known; for the audit
 }
 
 func (p *problem) Error() string {
@@ -31,6 +36,9 @@ func (p *problem) write(w http.ResponseWriter) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
+	}
+	if p.retry > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.retry+time.Second-1)/time.Second), 10))
 	}
 	writeJSON(w, p.status, struct {
 		Type   string `json:"type"`

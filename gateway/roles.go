@@ -25,7 +25,7 @@ func (g *Gateway) allow(who identity, typ, action string) error {
 	case slices.ContainsFunc(who.user.Roles, func(role string) bool { return role != everybody && slices.Contains(roles, role) }):
 		return nil
 	}
-	return &problem{status: http.StatusForbidden, detail: "You may not do this.", cause: errors.New("no role that allows " + typ + "." + action), reason: "role"}
+	return &problem{status: http.StatusForbidden, detail: "You may not do this.", cause: errors.New("no role that allows " + typ + "." + action), reason: "role", user: who.user.Name}
 }
 
 // rules checks the form of the rules.

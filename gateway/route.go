@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/internal/audit"
 )
 
 // place is what a path names: an aggregate type, and maybe an instance.
@@ -152,6 +153,12 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, route string, e
 	if p.reason != "" {
 		g.cfg.Metrics.Refused(p.reason)
 		g.cfg.Log.Debug("request refused", "route", route, "status", p.status, "reason", p.reason, "cause", p.cause)
+		if p.status != http.StatusTooManyRequests { // who is let in, but not so often: that is for metrics
+			g.audit.Write(audit.Event{
+				Action: route, Outcome: audit.Refused, Reason: p.reason,
+				User: p.user, Session: p.session, From: r.RemoteAddr, Status: p.status,
+			})
+		}
 	}
 	if p.status >= 500 && r.Context().Err() == nil {
 		g.trouble.Do(func() {

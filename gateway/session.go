@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/internal/audit"
 	"github.com/ebb-events/ebb/session"
 )
 
@@ -83,7 +84,7 @@ func (g *Gateway) renew(w http.ResponseWriter, r *http.Request, _ place) error {
 	if later, ok := g.book.Ends(who.user.Name, name); ok && later.After(ends) {
 		ends = later
 	}
-	if err := g.tell(r.Context(), session.Record{Kind: session.Renew, User: who.user.Name, Session: name, Ends: ends.UnixMilli()}); err != nil {
+	if err := g.tell(r, session.Record{Kind: session.Renew, User: who.user.Name, Session: name, Ends: ends.UnixMilli()}); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, struct {
@@ -105,7 +106,7 @@ func (g *Gateway) logOut(w http.ResponseWriter, r *http.Request, _ place) error 
 	if err != nil {
 		return err
 	}
-	if err := g.tell(r.Context(), session.Record{Kind: session.Revoke, User: who.user.Name, Session: name}); err != nil {
+	if err := g.tell(r, session.Record{Kind: session.Revoke, User: who.user.Name, Session: name}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -136,13 +137,17 @@ func (g *Gateway) named(r *http.Request, user ebb.Username) (name string, err er
 const applyWait = time.Second
 
 // tell tells all gateways and edges what becomes of a session.
-func (g *Gateway) tell(ctx context.Context, rec session.Record) error {
-	at, err := g.cfg.Sessions.Append(ctx, rec)
+func (g *Gateway) tell(r *http.Request, rec session.Record) error {
+	at, err := g.cfg.Sessions.Append(r.Context(), rec)
 	if err != nil {
 		return away("The session cannot be changed now.", err)
 	}
 	g.cfg.Metrics.Session(string(rec.Kind))
-	ctx, cancel := context.WithTimeout(ctx, applyWait)
+	g.audit.Write(audit.Event{
+		Action: string(rec.Kind), Outcome: audit.Accepted, User: rec.User, Session: rec.Session, From: r.RemoteAddr,
+		Always: rec.Kind == session.Revoke,
+	})
+	ctx, cancel := context.WithTimeout(r.Context(), applyWait)
 	defer cancel()
 	_ = g.book.Wait(ctx, at) // it is told, whatever comes of this
 	return nil
@@ -184,7 +189,7 @@ func (g *Gateway) revoke(w http.ResponseWriter, r *http.Request) error {
 	if who.Session != "" && (len(who.Session) != channel.ProofLen || !channel.ValidProof(who.Session)) {
 		return bad("The session is not a name.")
 	}
-	if err := g.tell(r.Context(), session.Record{Kind: session.Revoke, User: who.User, Session: who.Session}); err != nil {
+	if err := g.tell(r, session.Record{Kind: session.Revoke, User: who.User, Session: who.Session}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

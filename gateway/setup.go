@@ -29,17 +29,17 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	now := g.cfg.Now()
 	if g.edges.Verify(one(r.Header.Values(grip.SigHeader)), now) != nil {
-		return refusedTicket("signature", errors.New("no valid Grip-Sig"))
+		return refusedTicket("signature", errors.New("no valid Grip-Sig"), ticket{})
 	}
 	if navigates(r) {
-		return refusedTicket("navigation", nil)
+		return refusedTicket("navigation", nil, ticket{})
 	}
 	if err := g.unread(); err != nil {
 		return err
 	}
 	t, err := g.usable(r, now)
 	if err != nil {
-		return refusedTicket("ticket", err)
+		return refusedTicket("ticket", err, t)
 	}
 	left := (t.Ends - now.UnixMilli() + 999) / 1000 // rounded up: 0 could mean for ever
 	meta := map[string]string{
@@ -59,8 +59,11 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 }
 
 // refusedTicket is the same to the client whatever the cause.
-func refusedTicket(reason string, cause error) error {
-	return &problem{status: http.StatusForbidden, detail: "This ticket opens nothing. Get a new one.", cause: cause, reason: reason}
+func refusedTicket(reason string, cause error, t ticket) error {
+	return &problem{
+		status: http.StatusForbidden, detail: "This ticket opens nothing. Get a new one.", cause: cause,
+		reason: reason, user: t.User, session: t.Session,
+	}
 }
 
 // usable returns the ticket of a request. Once its first minute has passed it

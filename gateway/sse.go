@@ -7,12 +7,17 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/channel"
+	"github.com/ebb-events/ebb/internal/audit"
 )
 
 // redirect sends a browser to the edge with a ticket. It has to be a 307:
 // browsers remember 301 and 308, and some would come back without asking us.
 func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, _ place) error {
 	to, _, err := g.admission(r)
+	if p, ok := errors.AsType[*problem](err); ok && p.retry > 0 && isEventSource(r) {
+		g.sendBack(w, p)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -39,12 +44,17 @@ func (g *Gateway) admission(r *http.Request) (to string, ends time.Time, err err
 	if navigates(r) {
 		return "", ends, &problem{status: http.StatusForbidden, detail: "This is an event stream, not a page.", reason: "navigation"}
 	}
+	if err := g.fromAddress(g.counters.opens, r); err != nil {
+		return "", ends, err
+	}
 	began := g.began() // before the token is judged: what is revoked meanwhile is this session, too
 	who, ends, err := g.admit(r)
 	if err != nil {
 		return "", ends, err
 	}
-	query := url.Values{"u": {g.tickets.seal(g.tickets.newTicket(who.user.Name, began, g.cfg.Now(), g.cfg.FirstUse, ends))}}
+	t := g.tickets.newTicket(who.user.Name, began, g.cfg.Now(), g.cfg.FirstUse, ends)
+	g.audit.Write(audit.Event{Action: "sse", Outcome: audit.Accepted, User: t.User, Session: t.Session, From: r.RemoteAddr})
+	query := url.Values{"u": {g.tickets.seal(t)}}
 	if c, err := channel.ParseCursor(one(r.URL.Query()["cursor"])); err == nil {
 		c.Proof = "" // counts in Last-Event-ID alone
 		query.Set("cursor", c.String())
@@ -61,6 +71,9 @@ func (g *Gateway) admit(r *http.Request) (who identity, ends time.Time, err erro
 		return who, ends, err
 	}
 	if err := g.ownPage(r, who); err != nil {
+		return who, ends, err
+	}
+	if err := g.ofUser(g.counters.opens, who.user.Name); err != nil {
 		return who, ends, err
 	}
 	now := g.cfg.Now()

@@ -23,13 +23,14 @@ type wait struct {
 
 // What came of a wait, for metrics.
 const (
-	waitAnswered = "answered" // with the reply
-	waitLate     = "late"     // the time was over
-	waitGone     = "gone"     // the client went away
-	waitFull     = "full"     // too many wait
-	waitUnheard  = "unheard"  // replies could not be heard in time
-	waitEnding   = "ending"   // the gateway ends
-	waitFailed   = "failed"   // the command was not sent
+	waitAnswered = "answered"  // with the reply
+	waitLate     = "late"      // the time was over
+	waitGone     = "gone"      // the client went away
+	waitFull     = "full"      // too many wait
+	waitUserFull = "user-full" // too many of the user do
+	waitUnheard  = "unheard"   // replies could not be heard in time
+	waitEnding   = "ending"    // the gateway ends
+	waitFailed   = "failed"    // the command was not sent
 )
 
 // waits tells whether a request is to be answered with a reply.
@@ -45,8 +46,9 @@ func (g *Gateway) expect(r *http.Request, m ebb.Message, user ebb.Username) *wai
 	}
 	most := preferredWait(r.Header)
 	w := &wait{desk: g.desk, most: most, timer: time.NewTimer(most), how: waitFailed}
-	if w.waiter = g.desk.enter(m, user); w.waiter == nil {
-		w.how = waitFull
+	var full string
+	if w.waiter, full = g.desk.enter(m, user); full != "" {
+		w.how = full
 		return w
 	}
 	begin := time.NewTimer(longestBegin)

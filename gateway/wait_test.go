@@ -75,16 +75,16 @@ type waiting struct {
 	told    []string // what came of those who waited
 }
 
-func newWaiting(t *testing.T) *waiting {
+func newWaiting(t *testing.T, edit ...func(*gateway.Config)) *waiting {
 	w := &waiting{replies: &replies{cut: make(chan error)}}
-	w.world = newWorld(t, func(c *gateway.Config) {
+	w.world = newWorld(t, append(edit, func(c *gateway.Config) {
 		c.Answers = w.replies
 		c.Metrics.Waited = func(how string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.told = append(w.told, how)
 		}
-	})
+	})...)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.gw.Run(ctx) }()

@@ -50,4 +50,6 @@ need_node() {
 # pushpin needs zurl to reach an origin, and Debian has that apart.
 need_pushpin() { { command -v pushpin && command -v zurl; } >/dev/null || install pushpin zurl; }
 
+need_slowhttptest() { command -v slowhttptest >/dev/null || install slowhttptest; }
+
 need_testssl() { command -v testssl >/dev/null || command -v testssl.sh >/dev/null || install testssl.sh; }

@@ -24,6 +24,7 @@ type edgeCmd struct {
 	Streams     int           `default:"0" placeholder:"N" help:"Most streams to hold, others come back later; 0: what the open-file limit allows."`
 	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
 	frontFlags  `embed:""`
+	edgeLimits  `embed:"" group:"Limits:"`
 
 	Origin     *url.URL `group:"Back ends:" placeholder:"URL" help:"Where requests are proxied to that no route is for: the gateway."`
 	GripKey    secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that signs requests to the origin, which has the same."`
@@ -49,7 +50,7 @@ func (e *edgeCmd) Validate() error {
 	case e.Streams < 0:
 		return errors.New("--streams cannot be negative")
 	}
-	return e.frontFlags.Validate()
+	return errors.Join(e.frontFlags.Validate(), e.edgeLimits.Validate())
 }
 
 // Run is ebb edge.
@@ -140,6 +141,7 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, sessions *kafka.Sessions
 		PublishKey: keys.publish,
 		Window:     e.Window << 20,
 		Streams:    limit,
+		Limits:     e.limits(e.prefixes()),
 		Logger:     p.env.log,
 		Metrics:    edgeMetrics(p.admin.Metrics),
 	}

@@ -15,7 +15,9 @@ type frontFlags struct {
 	TLSCert string        `name:"tls-cert" placeholder:"FILE" help:"Speak TLS with browsers: the certificate and its chain, in PEM, read again when it changes."`
 	TLSKey  string        `name:"tls-key" placeholder:"FILE" help:"The certificate's key, in PEM."`
 	HSTS    time.Duration `name:"hsts" default:"8760h" placeholder:"TIME" help:"How long browsers that came by TLS shall stay with it; 0: do not tell them."`
-	Proxies []proxy       `default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For and -Proto count: networks, or addresses."`
+	Proxies []proxy       `default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For and -Proto count: networks, or addresses. The limits of addresses are not theirs."`
+
+	AddressConnections int `group:"Limits:" default:"2000" placeholder:"N" help:"Most connections of one address that are no streams; 0: any number."`
 }
 
 // Validate says which flags do not go together.
@@ -25,6 +27,8 @@ func (f *frontFlags) Validate() error {
 		return errors.New("--tls-cert and --tls-key go together")
 	case f.HSTS < 0:
 		return errors.New("--hsts cannot be negative")
+	case f.AddressConnections < 0:
+		return errors.New("--address-connections cannot be negative")
 	}
 	return nil
 }
@@ -47,10 +51,16 @@ func (f *frontFlags) secure(p *process, part string) (scheme string, config *tls
 // onFront puts the flags into a server.
 func (f *frontFlags) onFront(s serve.Server, secure *tls.Config) serve.Server {
 	s.TLS, s.HSTS = secure, f.HSTS
-	for _, p := range f.Proxies {
-		s.Proxies = append(s.Proxies, p.Prefix)
-	}
+	s.Proxies, s.AddressConns = f.prefixes(), f.AddressConnections
 	return s
+}
+
+// prefixes are the networks of the proxies.
+func (f *frontFlags) prefixes() (list []netip.Prefix) {
+	for _, p := range f.Proxies {
+		list = append(list, p.Prefix)
+	}
+	return list
 }
 
 // proxy is a network, or one address.

@@ -102,3 +102,51 @@ func fetch(t *testing.T, url string) (code int, body string) {
 	}
 	return resp.StatusCode, string(b)
 }
+
+// TestRequestLimits: all that listens refuses long URLs and large headers, with
+// the status that says so (S52).
+func TestRequestLimits(t *testing.T) {
+	d, err := startDev(t.TempDir(), clean())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.kill)
+	for _, part := range []string{"gateway", "edge", "control", "admin"} {
+		for _, tt := range []struct{ url, header, want int }{{5 << 10, 10, 414}, {10, 24 << 10, 431}, {3 << 10, 12 << 10, 0}} {
+			r, err := http.NewRequest("GET", "http://"+d.addr[part]+"/"+strings.Repeat("u", tt.url), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X", strings.Repeat("h", tt.header))
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Errorf("%s: %v", part, err)
+				continue
+			}
+			resp.Body.Close()
+			if got := resp.StatusCode; tt.want != 0 && got != tt.want || tt.want == 0 && (got == 414 || got == 431) {
+				t.Errorf("%s: a URL of %d and a header of %d: got %d, want %d", part, tt.url, tt.header, got, tt.want)
+			}
+		}
+	}
+	for part, path := range map[string]string{"gateway": "/api/board/task/0d9c1c5a-7d5a-4f6e-9a57-0123456789ab", "control": "/publish/"} {
+		token, err := d.login(t.Context(), "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest("POST", "http://"+d.addr[part]+path, strings.NewReader(`{"x":"`+strings.Repeat("x", 1<<20)+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if want := map[string]int{"gateway": 413, "control": 401}[part]; resp.StatusCode != want { // strangers do not get as far
+			t.Errorf("%s: a large body got %d, want %d", part, resp.StatusCode, want)
+		}
+	}
+}

@@ -25,7 +25,8 @@ type gatewayCmd struct {
 	AdminAddr string   `default:"127.0.0.1:8084" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	accessFlags
 	tokenFlags
-	frontFlags `embed:""`
+	frontFlags    `embed:""`
+	gatewayLimits `embed:"" group:"Limits:"`
 	kafkaFlags
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
@@ -38,9 +39,9 @@ type accessFlags struct {
 	DenyByDefault bool                `help:"Refuse commands and reading that --roles does not mention."`
 }
 
-// Validate asks both groups of flags, of which Go would promote neither.
+// Validate asks all groups of flags, of which Go would promote none.
 func (g *gatewayCmd) Validate(parsed *kong.Context) error {
-	return errors.Join(g.frontFlags.Validate(), g.tokenFlags.Validate(parsed))
+	return errors.Join(g.frontFlags.Validate(), g.tokenFlags.Validate(parsed), g.gatewayLimits.Validate())
 }
 
 // Run is ebb gateway.
@@ -101,6 +102,7 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		ACLTypes:      g.ACLTypes,
 		Roles:         g.Roles,
 		DenyByDefault: g.DenyByDefault,
+		Limits:        g.limits(g.prefixes()),
 		Log:           log,
 		Metrics:       gatewayMetrics(p.admin.Metrics),
 	})

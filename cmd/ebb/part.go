@@ -23,13 +23,15 @@ type process struct {
 	closers   []func()
 	lost      func() // counts records that were too large for the channel log
 	panicked  func() // counts requests that panicked
+	crowded   func() // counts connections of addresses that have too many
 }
 
 func newProcess(env *environment) *process {
 	admin := serve.NewAdmin()
 	lost := admin.Counter("kafka_lost_records_total", "Records too large for the channel log; a gap was written instead.")
 	panicked := admin.Counter("requests_panicked_total", "Requests that ended by a bug: the log has where.")
-	return &process{env: env, admin: admin, lost: once(lost), panicked: once(panicked)}
+	crowded := admin.Counter("connections_refused_total", "Connections hung up on, as their address has too many.")
+	return &process{env: env, admin: admin, lost: once(lost), panicked: once(panicked), crowded: once(crowded)}
 }
 
 // listen opens an address, which is closed again if the process does not run.
@@ -55,7 +57,7 @@ func (p *process) serveAdmin(addr string) error {
 
 // server is a part in front.
 func (p *process) server(name string, ln net.Listener, s serve.Server) {
-	s.Log, s.Panicked = p.env.log, p.panicked
+	s.Log, s.Panicked, s.Crowded = p.env.log, p.panicked, p.crowded
 	p.front = append(p.front, serve.Part{Name: name, Run: func(ctx context.Context) error { return s.Run(ctx, ln) }})
 }
 

@@ -31,7 +31,9 @@ func (s Server) guard(h http.Handler) http.Handler {
 			w.Header().Set(hstsHeader, fmt.Sprintf("max-age=%d", int(s.HSTS.Seconds())))
 		}
 		defer s.isolate(a)
+		a.begin()
 		h.ServeHTTP(a, r)
+		a.end()
 		a.oneHSTS() // an answer without a word has its header still before it
 	})
 }
@@ -56,10 +58,12 @@ func (s Server) isolate(a *answer) {
 	http.Error(a, "something went wrong here", http.StatusInternalServerError)
 }
 
-// answer knows whether it has begun.
+// answer knows whether it has begun, and does not wait for a client that takes
+// nothing.
 type answer struct {
 	http.ResponseWriter
 	begun bool
+	free  bool // the handler has deadlines of its own, or the connection
 }
 
 // oneHSTS keeps that of an origin behind us, if it has its own.
@@ -79,11 +83,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	if !a.begun {
 		a.WriteHeader(http.StatusOK)
 	}
-	return a.ResponseWriter.Write(b)
+	return a.write(b)
 }
-
-// Flush is for those who ask for an [http.Flusher].
-func (a *answer) Flush() { _ = http.NewResponseController(a.ResponseWriter).Flush() }
 
 // Unwrap is for [http.ResponseController].
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

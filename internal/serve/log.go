@@ -6,8 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Logger returns a logger for people where w is a terminal, and one that writes
@@ -16,7 +19,7 @@ func Logger(w io.Writer, level slog.Leveler) *slog.Logger {
 	if isTerminal(w) {
 		return slog.New(newHuman(w, level))
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: utc}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inJSON}))
 }
 
 func isTerminal(w io.Writer) bool {
@@ -28,11 +31,54 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func utc(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
-		a.Value = slog.TimeValue(a.Value.Time().UTC())
+// inJSON has times in UTC, and escapes what JSON would leave as it is and a
+// terminal would obey, or show in another order.
+func inJSON(groups []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindTime:
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+	case slog.KindString:
+		if s := a.Value.String(); !printable(s) {
+			a.Value = slog.StringValue(escaped(s))
+		}
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok && !printable(err.Error()) {
+			a.Value = slog.StringValue(escaped(err.Error()))
+		}
 	}
 	return a
+}
+
+// printable tells whether there is nothing in s that JSON does not escape
+// though it had better.
+func printable(s string) bool {
+	return strings.IndexFunc(s, unprintable) < 0
+}
+
+// unprintable are the control characters from DEL on, and those without a form
+// of their own, which turn the direction of text or hide in it.
+func unprintable(c rune) bool { return c >= 0x7f && !unicode.IsPrint(c) }
+
+func escaped(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		if unprintable(c) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(c), "'"))
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// oneLine escapes what would end a line, or more, in a message.
+func oneLine(message string) string {
+	if strings.IndexFunc(message, func(c rune) bool { return !unicode.IsPrint(c) }) < 0 {
+		return message
+	}
+	return strings.Trim(strconv.Quote(message), `"`)
 }
 
 // human writes "15:04:05 INFO message key=value".
@@ -72,7 +118,7 @@ func (h human) Handle(ctx context.Context, r slog.Record) error {
 	if !r.Time.IsZero() {
 		h.line.WriteString(r.Time.Format(time.TimeOnly + " "))
 	}
-	h.line.WriteString(r.Level.String() + " " + r.Message + " ")
+	h.line.WriteString(r.Level.String() + " " + oneLine(r.Message) + " ")
 	r.Time, r.Message = time.Time{}, ""
 	if err := h.attrs.Handle(ctx, r); err != nil {
 		return err

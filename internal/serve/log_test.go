@@ -3,12 +3,14 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/slogtest"
 	"time"
+	"unicode"
 )
 
 func TestHumanHandler(t *testing.T) {
@@ -78,5 +80,41 @@ func TestLoggerWritesJSONInUTCToAFile(t *testing.T) {
 	}
 	if !strings.HasSuffix(line.Time, "Z") || line.Level != "INFO" || line.Msg != "seen" || line.Part != "edge" || line.G["time"] == "" {
 		t.Errorf("got %q", &out)
+	}
+}
+
+// TestLogInjection: whatever a client calls itself, a line stays a line, and
+// nothing in it moves a terminal's cursor or turns its text around (S56).
+func TestLogInjection(t *testing.T) {
+	hostile := []string{
+		"ann\n{\"level\":\"INFO\",\"msg\":\"audit\"}", "ann\r\nINFO audit user=bob", "\x1b[2J\x1b]0;title\a", "\u009b2J", "\x7f\x00\b",
+		"\u202egnp.exe", "\u2066x\u2069", "a\u2028b\u2029c\u0085d", "\ufeffann", "\u200bann", "\xff\xfe", `"} , {"msg":"x`, "user=bob level=INFO", "\U000e0061",
+	}
+	for _, text := range hostile {
+		for name, write := range map[string]func(*slog.Logger){
+			"an attribute": func(l *slog.Logger) { l.Info("audit", "user", text) },
+			"its name":     func(l *slog.Logger) { l.Info("audit", slog.Group("g", slog.String("user", text))) },
+			"an error":     func(l *slog.Logger) { l.Warn("trouble", "cause", errors.New(text)) },
+			"a message":    func(l *slog.Logger) { l.Warn(text) }, // as net/http has some
+			"of a logger":  func(l *slog.Logger) { l.With("user", text).Info("audit") },
+		} {
+			var asJSON, human bytes.Buffer
+			write(Logger(&asJSON, slog.LevelInfo))
+			write(slog.New(newHuman(&human, slog.LevelInfo)))
+			for kind, out := range map[string]string{"JSON": asJSON.String(), "for people": human.String()} {
+				line, ok := strings.CutSuffix(out, "\n")
+				if !ok || strings.IndexFunc(line, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0 {
+					t.Errorf("%s, %s of %q: got %q", kind, name, text, out)
+				}
+			}
+			if !json.Valid(asJSON.Bytes()) {
+				t.Errorf("%s of %q: no JSON: %s", name, text, asJSON.Bytes())
+			}
+		}
+	}
+	var out bytes.Buffer
+	Logger(&out, slog.LevelInfo).Info("audit", "user", "J\u00fcrgen \u5c71\u7530 \U0001f600")
+	if !strings.Contains(out.String(), "J\u00fcrgen \u5c71\u7530 \U0001f600") {
+		t.Errorf("names of people are mangled: %s", out.Bytes())
 	}
 }

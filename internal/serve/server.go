@@ -62,9 +62,13 @@ type Server struct {
 	TLS   *tls.Config   // speaks TLS, and HTTP/2 over it; plain HTTP/1 if nil
 	HSTS  time.Duration // how long browsers shall stay with TLS; not told if zero
 
-	Proxies  []netip.Prefix // whose X-Forwarded-* count; nobody's if empty
-	Panicked func()         // counts requests that panicked; may be nil
-	Log      *slog.Logger   // silent if nil
+	Proxies []netip.Prefix // whose X-Forwarded-* count; nobody's if empty
+
+	AddressConns int    // most connections of one address, streams of HTTP/1 aside; proxies have no limit, nobody has if zero
+	Crowded      func() // counts connections beyond that; may be nil
+
+	Panicked func()       // counts requests that panicked; may be nil
+	Log      *slog.Logger // silent if nil
 }
 
 // Run serves on ln, which it closes, until ctx ends. Then it drains, lets open
@@ -93,6 +97,7 @@ func (s Server) Run(ctx context.Context, ln net.Listener) error {
 		HTTP2:     &limits,
 		ErrorLog:  log.New(complaints{s.Log}, "", 0),
 	}
+	s.limitConns(srv)
 	ln = newSparing(ln, s.Log)
 	ended := make(chan error, 1)
 	go func() {

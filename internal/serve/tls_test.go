@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -213,8 +215,8 @@ func TestIdleConnectionsAreCutOff(t *testing.T) {
 	})
 }
 
-// TestStalledBodiesAreCutOff whether somebody reads them or not, while those
-// that come slowly may take their time.
+// TestStalledBodiesAreCutOff whether somebody reads them or not, and those that
+// trickle, while those that come slowly may take their time (S50).
 func TestStalledBodiesAreCutOff(t *testing.T) {
 	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 	for name, read := range map[string]bool{"read": true, "not read": false} {
@@ -241,30 +243,51 @@ func TestStalledBodiesAreCutOff(t *testing.T) {
 			})
 		})
 	}
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			b, err := io.ReadAll(r.Body)
-			if err != nil || len(b) != 100 {
-				t.Errorf("got %d bytes, %v", len(b), err)
-			}
-		})})
-		conn, err := r.dial(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		io.WriteString(conn, head)
-		for range 100 {
-			time.Sleep(20 * time.Second)
-			io.WriteString(conn, "x")
-		}
-		answer := make([]byte, len("HTTP/1.1 200"))
-		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 200" {
-			t.Errorf("got %q, %v", answer, err)
-		}
-		conn.Close()
-		r.stop()
-		<-r.ended
-	})
+	for _, tt := range []struct {
+		name  string
+		every time.Duration // between KiBs, or bytes
+		chunk int
+		cut   time.Duration // 0 if it is not
+	}{
+		{"slow", 900 * time.Millisecond, 1 << 10, 0},
+		{"a trickle", 10 * time.Second, 1, bodyTimeout},
+		{"a trickle behind a burst", 2 * time.Second, 100, 34 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.Copy(io.Discard, r.Body)
+					if (err != nil) != (tt.cut > 0) {
+						t.Errorf("the body ended with %v", err)
+					}
+				})})
+				conn, err := r.dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 100*tt.chunk)
+				began := time.Now()
+				var sending sync.WaitGroup
+				sending.Go(func() {
+					for range 100 {
+						time.Sleep(tt.every)
+						if _, err := conn.Write(make([]byte, tt.chunk)); err != nil {
+							return
+						}
+					}
+				})
+				answer := make([]byte, len("HTTP/1.1 200"))
+				_, err = io.ReadFull(conn, answer)
+				if d := time.Since(began); tt.cut == 0 && (err != nil || string(answer) != "HTTP/1.1 200") || tt.cut > 0 && (d < tt.cut-5*time.Second || d > tt.cut+5*time.Second) {
+					t.Errorf("got %q, %v after %v", answer, err, d)
+				}
+				conn.Close()
+				sending.Wait()
+				r.stop()
+				<-r.ended
+			})
+		})
+	}
 }
 
 // TestSilentHTTP2PeerIsLetGo: one that answers no ping is gone within a minute,

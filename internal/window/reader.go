@@ -1,6 +1,9 @@
 package window
 
-import "sort"
+import (
+	"iter"
+	"sort"
+)
 
 // Reader is who reads a channel. It has no position of its own: the caller
 // keeps that and may be anywhere. The zero value reads nothing; it must not be
@@ -60,6 +63,20 @@ func (r *Reader) Close() {
 	}
 	r.prev, r.next = nil, nil
 	r.line.drop()
+}
+
+// Others are the owners of all other readers of r's channel.
+func (r *Reader) Others() iter.Seq[Waker] {
+	return func(yield func(Waker) bool) {
+		p := r.line.part
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for other := r.line.readers; other != nil; other = other.next {
+			if other != r && !yield(other.owner) {
+				return
+			}
+		}
+	}
 }
 
 // Attached tells whether it was attached. It still is after Close.
