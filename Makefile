@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz scan siege chaos history latency bench commands kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz isolation scan siege chaos history latency bench commands kafka vuln build clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,10 +60,12 @@ web:             ## the TypeScript client and the board
 e2e: build       ## real browsers: two users of the board, and streams without a library
 	cd web && EBB_BIN=$(CURDIR)/ebb npm run --silent e2e
 
-fuzz:            ## a minute for each fuzz target
+FUZZTIME ?= 60s # for each
+
+fuzz:            ## each fuzz target for FUZZTIME, one minute unless told; docs/security.md says how long they have run
 	@set -e; for pkg in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
-			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg; \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg; \
 		done; done
 
 scan: deps       ## all that testssl.sh knows, against an edge and a gateway, in about 5 minutes
@@ -71,6 +73,9 @@ scan: deps       ## all that testssl.sh knows, against an edge and a gateway, in
 
 siege: deps      ## 5,000 slow connections, in all four ways, against an edge and a gateway beside what others do, in about 5 minutes
 	$(GO) test -count=1 -timeout 20m -v -run TestSlowHTTP ./cmd/ebb -siege
+
+isolation: deps  ## 10,000 users and 5,000 names that look like theirs: who hears what is not for him
+	$(GO) test -count=1 -timeout 20m -v -run TestNoForeignEvents ./dev -users 10000 -hostile 5000
 
 chaos: deps      ## kill every part at random, for ten minutes on each broker
 	$(GO) test -count=1 -timeout 60m -v -run TestChaos ./dev -chaos 10m -chaos-embedded

@@ -88,13 +88,22 @@ func (c *Connector) add(l *load, record ebb.Record) (reason string) {
 	if name, ok := unquote(r.name); ok && validName(name) {
 		out.Name = name
 	}
-	if len(r.payload) > c.maxEvent {
+	large := len(r.payload) > c.maxEvent
+	if large {
 		out.Data = r.placeholder()
 		l.truncated++
 	}
+	sender, _ := unquote(r.sub)
+	theirs := out.Data
+	if !large && (len(recipients) > 1 || recipients[0] != sender) {
+		theirs = r.forOthers()
+	}
 	for _, user := range recipients {
-		out.Channel = user
-		l.records = append(l.records, out)
+		one := out
+		if one.Channel = user; user != sender {
+			one.Data = theirs
+		}
+		l.records = append(l.records, one)
 	}
 	return ""
 }

@@ -32,6 +32,7 @@ type reply struct {
 	sub, iss, subscriptions, name []byte
 	kept                          [len(kept)][]byte
 	payload                       []byte // one line, without what is secret
+	private                       bool   // there is more in it than others than the sender may see
 }
 
 // kept are the fields that a placeholder takes along.
@@ -80,6 +81,19 @@ func withoutTrace(payload []byte) []byte {
 	}
 	delete(m, "exception")
 	return m.JSON()
+}
+
+// forOthers is the payload without _acl, wherever it stands: who may do what is
+// no news for others than the sender.
+func (r *reply) forOthers() []byte {
+	if !r.private {
+		return r.payload
+	}
+	s := scanner{in: r.payload, out: make([]byte, 0, len(r.payload)), others: true}
+	if s.message() != "" {
+		return []byte("{}") // it was read before
+	}
+	return s.out
 }
 
 // applied tells whether a reply is of interest to more than the sender.

@@ -15,6 +15,7 @@ type scanner struct {
 	out       []byte // never longer than in
 	depth     int
 	claims    bool // inside of the message's own _jwt
+	others    bool // for others than the sender: _acl goes, too
 }
 
 // verdict says what became of a value.
@@ -127,6 +128,8 @@ func (s *scanner) member() verdict {
 	s.i++
 	s.out = append(append(s.out, text...), ':')
 	key := plain(text)
+	private := string(key) == ebb.FieldACL
+	s.private = s.private || private
 	secret := string(key) == ebb.FieldJWT
 	top := s.depth == 1
 	if secret && top {
@@ -141,7 +144,7 @@ func (s *scanner) member() verdict {
 	switch {
 	case v == broken:
 		return broken
-	case secret, isToken(key):
+	case secret, private && s.others, isToken(key):
 		return hidden
 	case top:
 		s.note(key, s.in[from:s.i], v)

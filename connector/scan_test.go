@@ -93,6 +93,29 @@ func TestNoJwtInStream(t *testing.T) {
 	}
 }
 
+// TestOthersSeeNoACL: who may do what comes to the sender, at any depth, and to
+// nobody else; the rest stays as it was written.
+func TestOthersSeeNoACL(t *testing.T) {
+	for _, value := range []string{
+		`{"_acl":{"get":["canary"]},"a":1.10}`,
+		`{"a":1.10,"_acl":{"get":["canary"]}}`,
+		`{"_acl":["canary"],"a":1.10,"_acl":"canary"}`,
+		`{"a":1.10,"\u005facl":{"_acl":"canary"}}`,
+		`{"_after":{"_acl":{"write":["canary"]}},"a":1.10,"b":[{"_ac\u006c":"canary"}]}`,
+	} {
+		whole := strings.TrimSuffix(value, "}") + `,"_subscriptions":["bob"]}`
+		f := carried(t, Config{}, strings.TrimSuffix(whole, "}")+`,"_jwt":{"sub":"ann"}}`)
+		equal(t, "channels", f.channels(), []string{"ann", "bob"})
+		ann, bob := string(f.log[0].Data), string(f.log[1].Data)
+		if ann != whole {
+			t.Errorf("ann gets %s, want %s", ann, whole)
+		}
+		if strings.Contains(bob, "canary") || !json.Valid([]byte(bob)) || !strings.Contains(bob, `"a":1.10`) || !strings.Contains(bob, `"_subscriptions":["bob"]`) {
+			t.Errorf("bob gets %s", bob)
+		}
+	}
+}
+
 // hasSecret tells whether an object anywhere in b has the key _jwt.
 func hasSecret(b []byte) bool {
 	var walk func(d *json.Decoder) bool

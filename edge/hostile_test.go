@@ -80,8 +80,9 @@ func TestHostileID(t *testing.T) {
 	}
 }
 
-// TestIDOfAnotherUserOpensNothing: it is a position, in one's own channel.
-func TestIDOfAnotherUserOpensNothing(t *testing.T) {
+// TestCursorForeignUser: it is a position, in one's own channel, and opens
+// nothing of another's (S36).
+func TestCursorForeignUser(t *testing.T) {
 	in(t, nil, func(w *world) {
 		anns := w.open("/?u=ann", "")
 		anns.want("ebb.hello")

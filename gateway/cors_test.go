@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -127,6 +128,34 @@ func TestAnyPageMayTryATicket(t *testing.T) {
 		h := w.setUp(w.ticket("ann").Get("u"), "Origin", origin).Header()
 		if h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: got %v", origin, h)
+		}
+	}
+}
+
+// TestHeaderInjection: nothing that a request holds begins a line of its own in
+// the header of an answer, the redirect above all (S25).
+func TestHeaderInjection(t *testing.T) {
+	for _, br := range []string{"%0d%0a", "%0a", "%0d", "%00", "%c2%85", "%e5%98%8a%e5%98%8d", "%ff", "%0d%0a%20"} {
+		evil := br + "Set-Cookie:%20evil=1" + br + br
+		w := newWorld(t)
+		for _, target := range []string{"/api/sse?cursor=" + evil, "/api/sse?cursor=1.AAAAAAAA.0.1.1.." + evil, "/api/sse?" + evil + "=x", "/api/" + evil, "/api/board/task/" + evil, "/api/board/" + evil + "/" + id, "/api/sse-setup?u=" + evil, "/api/board/task?" + evil} {
+			for _, method := range []string{"GET", "POST", "OPTIONS"} {
+				raw, err := url.PathUnescape(evil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := w.as("ann"+strings.Trim(raw, "\r\n\x00\u0085\xff"), method, target, "", "Origin", page, "Last-Event-ID", raw, "Access-Control-Request-Headers", raw, "Access-Control-Request-Method", raw, "Idempotency-Key", raw, "Prefer", "wait=1;"+raw)
+				for name, values := range a.Header() {
+					for _, value := range append(values, name) {
+						if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' }) {
+							t.Errorf("%s %s: %q: %q", method, target, name, value)
+						}
+					}
+				}
+				if a.Header().Get("Set-Cookie") != "" {
+					t.Errorf("%s %s: a cookie: %v", method, target, a.Header())
+				}
+			}
 		}
 	}
 }

@@ -66,24 +66,3 @@ func TestReaderReadsAsABrowser(t *testing.T) {
 		})
 	}
 }
-
-// FuzzAppend: whatever a field holds, a browser sees one event with that data.
-func FuzzAppend(f *testing.F) {
-	f.Add("1", "x", []byte("a"))
-	f.Add("a\nid: b", "m\r\ndata: y", []byte("\r\n\n: \u2028\x00\xff\ufeff"))
-	f.Fuzz(func(t *testing.T, id, name string, data []byte) {
-		block := sse.Event{ID: id, Name: name, Data: data}.Append(nil)
-		r := sse.NewReader(bytes.NewReader(append(block, "data: end\n\n"...)))
-		got, err := r.Next()
-		clean := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
-		if err != nil || string(got.Data) != clean {
-			t.Fatalf("got %q, %v, want %q", got.Data, err, clean)
-		}
-		if strings.ContainsAny(got.ID+got.Name, "\r\n\x00") {
-			t.Fatalf("id %q, name %q", got.ID, got.Name)
-		}
-		if end, err := r.Next(); err != nil || string(end.Data) != "end" || end.ID != got.ID {
-			t.Fatalf("then got %+v, %v", end, err)
-		}
-	})
-}
