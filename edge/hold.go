@@ -130,7 +130,7 @@ func (e *Edge) newStream(r *http.Request, h *held, taken bool) *stream {
 		s.rare().keepAlive = k
 	}
 	hasSession := meta[grip.MetaSession] != ""
-	if s.session = hasSession; hasSession {
+	if s.ofUser = hasSession; hasSession {
 		if channel.ValidProof(meta[grip.MetaProof]) {
 			copy(s.proof[:], meta[grip.MetaProof])
 		}

@@ -92,14 +92,14 @@ func (g *gate) leave(peer limit.Peer) {
 // oldest returns the stream that has to end so that s may begin, nil if none
 // has to. The window knows who hears a user's channel. The edge must be locked.
 func (e *Edge) oldest(s *stream) *stream {
-	if e.gate.User == 0 || !s.session || !s.sub.reader.Attached() {
+	if e.gate.User == 0 || !s.ofUser || !s.sub.reader.Attached() {
 		return nil
 	}
 	n := 0
 	var oldest *stream
 	for owner := range s.sub.reader.Others() {
 		other, ok := owner.(*stream)
-		if !ok || !other.session || other.born == 0 || other.ending.Load() != nil {
+		if !ok || !other.ofUser || other.born == 0 || other.ending.Load() != nil {
 			continue
 		}
 		if n++; oldest == nil || other.born < oldest.born {

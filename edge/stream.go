@@ -46,7 +46,7 @@ type stream struct {
 	cursors bool                   // it hears one channel, so its events have cursors
 	warned  bool                   // ebb.expiring was sent
 	greeted bool                   // ebb.hello was sent
-	session bool                   // it is of a user's session
+	ofUser  bool                   // it is of a user's session
 	proof   [channel.ProofLen]byte // of its session; zeros if it has none
 }
 
