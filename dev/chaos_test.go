@@ -3,6 +3,7 @@ package dev_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -128,21 +128,25 @@ func (w *town) said() string {
 }
 
 func newTown(t *testing.T, kafka string) *town {
-	w := &town{t: t, secret: []byte(strings.Repeat("j", 32))}
+	secret := func(name string) []byte { // none that is weak
+		sum := sha256.Sum256([]byte("chaos " + name))
+		return sum[:]
+	}
+	w := &town{t: t, secret: secret("jwt")}
 	dir := t.TempDir()
-	key := func(name, letter string) string {
+	key := func(name string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(hex.EncodeToString([]byte(strings.Repeat(letter, 32)))), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(hex.EncodeToString(secret(name))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return "file:" + path
 	}
-	grip := key("grip", "g")
+	grip := key("grip")
 	w.gateway = freeAddr(t)
 	edge := freeAddr(t)
 	w.parts = []*part{
 		{name: "gateway", args: []string{"--addr", w.gateway, "--edge-url", "http://" + edge, "--types", "board-task",
-			"--jwt-key", key("jwt", "j"), "--ticket-key", key("ticket", "t"), "--grip-key", grip}},
+			"--jwt-key", key("jwt"), "--ticket-key", key("ticket"), "--grip-key", grip}},
 		{name: "edge", args: []string{"--addr", edge, "--control-addr", "127.0.0.1:0", "--origin", "http://" + w.gateway, "--grip-key", grip, "--window", "1"}},
 		{name: "connector", args: []string{"--types", "board-task"}},
 		{name: "connector", args: []string{"--types", "board-task"}},
