@@ -15,7 +15,7 @@ type issuers map[string]string
 func (i issuers) check() error {
 	by := map[string]string{}
 	for issuer, namespace := range i {
-		if len(namespace) < 1 || len(namespace) > 16 || strings.Trim(namespace, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		if !ebb.ValidNamespace(namespace) {
 			return fmt.Errorf("the namespace of issuer %q is %q, want 1 to 16 of a-z and 0-9", issuer, namespace)
 		}
 		if other, twice := by[namespace]; twice {

@@ -65,17 +65,3 @@ func plain(text []byte) []byte {
 	}
 	return text[1 : len(text)-1]
 }
-
-// isToken tells whether s looks like a signed or an encrypted JWT: three or
-// five parts in base64url, of which the first is an object.
-func isToken(s []byte) bool {
-	if len(s) > len("bearer ") && bytes.EqualFold(s[:len("bearer ")], []byte("bearer ")) {
-		s = s[len("bearer "):]
-	}
-	s = bytes.TrimSpace(s)
-	if !bytes.HasPrefix(s, []byte("eyJ")) {
-		return false
-	}
-	dots := bytes.Count(s, []byte("."))
-	return (dots == 2 || dots == 4) && len(bytes.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")) == 0
-}

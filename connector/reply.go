@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ebb-events/ebb"
 )
@@ -110,7 +107,7 @@ func (r *reply) recipients(from issuers, excluded map[ebb.Username]bool) (users 
 		return nil, noRecipient
 	}
 	sender, ok := unquote(r.sub)
-	if !ok || !validUser(sender) {
+	if !ok || !ebb.ValidUser(sender) {
 		return nil, badRecipient
 	}
 	iss, _ := unquote(r.iss)
@@ -144,19 +141,11 @@ func subscribers(raw []byte, of issuers) (users []ebb.Username) {
 			}
 			one = object["sub"]
 		}
-		if user, ok := unquote(one); ok && validUser(user) && of.has(user) {
+		if user, ok := unquote(one); ok && ebb.ValidUser(user) && of.has(user) {
 			users = append(users, user)
 		}
 	}
 	return users
-}
-
-// validUser tells whether name can be a user's. Reading JSON turns what is no
-// character into U+FFFD, so that one would be the name of many.
-func validUser(name string) bool {
-	return len(name) >= 1 && len(name) <= 256 && !strings.ContainsFunc(name, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsControl(r)
-	})
 }
 
 // placeholder stands for a payload that is too large.

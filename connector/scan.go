@@ -65,7 +65,7 @@ func (s *scanner) value() verdict {
 		switch {
 		case !ok:
 			return broken
-		case isToken(plain(text)):
+		case ebb.IsToken(plain(text)):
 			return hidden
 		}
 		s.out = append(s.out, text...)
@@ -144,7 +144,7 @@ func (s *scanner) member() verdict {
 	switch {
 	case v == broken:
 		return broken
-	case secret, private && s.others, isToken(key):
+	case secret, private && s.others, ebb.IsToken(key):
 		return hidden
 	case top:
 		s.note(key, s.in[from:s.i], v)

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebb-events/ebb/internal/kafkatest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -57,6 +56,8 @@ type system struct {
 	mu   sync.Mutex
 	log  bytes.Buffer
 	gone chan error
+
+	ended bool // because the test wanted it
 }
 
 // start runs `ebb dev` on a data directory until it is ready.
@@ -88,7 +89,7 @@ func start(t *testing.T, data string, flags ...string) *system {
 	}()
 	t.Cleanup(func() {
 		_ = s.cmd.Process.Kill()
-		if t.Failed() {
+		if t.Failed() && !s.ended {
 			t.Logf("ebb dev said:\n%s", s.said())
 		}
 	})
@@ -131,6 +132,7 @@ func (s *system) addrOf(part string) string {
 // end sends a signal and returns how the process ended.
 func (s *system) end(sig syscall.Signal) error {
 	s.t.Helper()
+	s.ended = true
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
@@ -340,18 +342,11 @@ func (s *stream) reply(corr string) message {
 	return m
 }
 
-// freeAddr is an address of this machine that nobody listened on a moment ago,
-// and that no outgoing connection is given.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		ln, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.N(20_000)))
-		if err != nil {
-			continue
-		}
-		defer ln.Close()
-		return ln.Addr().String()
+	addr, err := kafkatest.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no address is free")
-	return ""
+	return addr
 }

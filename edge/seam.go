@@ -17,8 +17,8 @@ type Log interface {
 
 	// Read hands over the entries of a partition with offsets from from, up to
 	// and without to, until handle returns false. Before them come those of the
-	// time warm before from. It ends early where the log does, and fails where
-	// from is no longer in it.
+	// time warm before from. It fails where from is no longer in the log, and
+	// where the log ends before to.
 	Read(ctx context.Context, partition int32, from, to int64, warm time.Duration, handle func(channel.Entry) bool) error
 
 	// Bounds asks the leader of a partition where its log and an epoch end.

@@ -5,18 +5,13 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/ebb-events/ebb"
 )
 
-const (
-	maxUser = 256         // bytes of a name, with its namespace
-	leeway  = time.Minute // between our clock and the issuer's
-)
+const leeway = time.Minute // between our clock and the issuer's
 
 var errNotPlain = errors.New("claims are no plain JSON object")
 
@@ -44,7 +39,7 @@ func (t *trusted) identity(payload []byte, now time.Time) (identity, error) {
 		user = t.qualify(user, m)
 		payload = m.JSON()
 	}
-	if std.Subject == "" || !validUser(user.Name) {
+	if std.Subject == "" || !ebb.ValidUser(user.Name) {
 		return identity{}, errors.New("sub is empty, too long, or has control characters")
 	}
 	return identity{user: user, claims: payload, ends: std.Expiry.Time()}, nil
@@ -111,12 +106,4 @@ func (t *trusted) qualify(u ebb.User, claims ebb.Message) ebb.User {
 		claims.Set("roles", q.Roles)
 	}
 	return q
-}
-
-// validUser tells whether a name can be a channel. U+FFFD stands for what is
-// not Unicode: different names would become the same one.
-func validUser(name string) bool {
-	return name != "" && len(name) <= maxUser && !strings.ContainsFunc(name, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsControl(r)
-	})
 }

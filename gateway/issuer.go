@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/grip"
 )
 
@@ -89,7 +89,7 @@ func (i Issuer) check() error {
 	switch {
 	case given > 1:
 		return errors.New("want one of Key, KeySet and JWKS")
-	case i.Namespace != "" && !validNamespace(i.Namespace):
+	case i.Namespace != "" && !ebb.ValidNamespace(i.Namespace):
 		return fmt.Errorf("its Namespace is %q, want 1 to 16 of a-z and 0-9", i.Namespace)
 	case slices.Contains(i.Audiences, ""):
 		return errors.New("an audience is empty")
@@ -97,10 +97,6 @@ func (i Issuer) check() error {
 		return errors.New("MaxLife cannot be negative")
 	}
 	return nil
-}
-
-func validNamespace(s string) bool {
-	return len(s) >= 1 && len(s) <= 16 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
 // source returns where the keys are to be fetched.

@@ -183,7 +183,7 @@ func (g *Gateway) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Decode(&who); err != nil {
 		return bad(`The body must be {"user": ...}, and maybe "session".`)
 	}
-	if !validUser(who.User) {
+	if !ebb.ValidUser(who.User) {
 		return bad("The user is not a name.")
 	}
 	if who.Session != "" && (len(who.Session) != channel.ProofLen || !channel.ValidProof(who.Session)) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"github.com/ebb-events/ebb"
 )
@@ -45,7 +44,7 @@ func shown(m ebb.Message) json.RawMessage {
 func open(v any) (_ any, ok bool) {
 	switch v := v.(type) {
 	case string:
-		return v, !isToken(v)
+		return v, !ebb.IsToken([]byte(v))
 	case []any:
 		kept := make([]any, 0, len(v))
 		for _, one := range v {
@@ -56,7 +55,7 @@ func open(v any) (_ any, ok bool) {
 		return kept, true
 	case map[string]any:
 		for name, value := range v {
-			if value, ok = open(value); ok && name != ebb.FieldJWT && !isToken(name) {
+			if value, ok = open(value); ok && name != ebb.FieldJWT && !ebb.IsToken([]byte(name)) {
 				v[name] = value
 			} else {
 				delete(v, name)
@@ -64,15 +63,4 @@ func open(v any) (_ any, ok bool) {
 		}
 	}
 	return v, true
-}
-
-// isToken tells whether s looks like a signed or an encrypted JWT, maybe as a
-// header has it.
-func isToken(s string) bool {
-	if len(s) > len("bearer ") && strings.EqualFold(s[:len("bearer ")], "bearer ") {
-		s = s[len("bearer "):]
-	}
-	s = strings.TrimSpace(s)
-	dots := strings.Count(s, ".")
-	return strings.HasPrefix(s, "eyJ") && (dots == 2 || dots == 4) && strings.Trim(s, tokenChars) == ""
 }

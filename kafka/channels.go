@@ -185,8 +185,8 @@ func (c *Channels) entry(r *kgo.Record) (channel.Entry, bool) {
 
 // Read hands over the entries of a partition with offsets from from, up to and
 // without to, until handle returns false. Before them come those of the time
-// warm before from. It ends early where the log does, and fails where from is
-// no longer in it.
+// warm before from. It fails where from is no longer in the log, and, after some
+// seconds, where the log ends before to.
 func (c *Channels) Read(ctx context.Context, partition int32, from, to int64, warm time.Duration, handle func(channel.Entry) bool) error {
 	id, err := c.tailed()
 	if err != nil {

@@ -163,9 +163,9 @@ func TestReadIsARangeAndWhatCameShortlyBefore(t *testing.T) {
 		}{
 			{3, 6, 0, 99, []int64{3, 4, 5}},
 			{3, 6, 0, 2, []int64{3, 4}},
-			{8, 99, 0, 99, []int64{8, 9}},
-			{10, 99, 0, 99, nil},
-			{10, 99, time.Hour, 99, nil},
+			{8, 10, 0, 99, []int64{8, 9}},
+			{10, 10, 0, 99, nil},
+			{10, 10, time.Hour, 99, nil},
 			{3, 5, time.Hour, 99, []int64{0, 1, 2, 3, 4}},
 		} {
 			got, err := read(tt.from, tt.to, tt.warm, tt.most)

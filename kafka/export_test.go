@@ -1,6 +1,11 @@
 package kafka
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 // Decode, Encode and Gunzip are the border, for tests.
 var (
@@ -23,4 +28,13 @@ func OpenHasty(cfg Config, away, age time.Duration) (*Client, error) {
 // Age makes a token so much older.
 func (t *TokenURL) Age(by time.Duration) {
 	t.until, t.ends = t.until.Add(-by), t.ends.Add(-by)
+}
+
+// JoinAgain has a member ask to join once more, though nothing happened.
+func (s *Stage) JoinAgain() { s.m.cl.ForceRebalance() }
+
+// Confirm confirms an offset that the member did not reach.
+func (s *Stage) Confirm(ctx context.Context, topic string, partition int32, offset int64) error {
+	s.m.next[tp{topic, partition}] = kgo.EpochOffset{Epoch: -1, Offset: offset}
+	return s.m.commit(ctx)
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/ebb-events/ebb"
 )
+
+// errReplaced is of a member that the group took for gone.
+var errReplaced = errors.New("others worked in its place meanwhile")
 
 // maxPoll is the most records that one Poll gives.
 const maxPoll = 1000
@@ -40,6 +44,7 @@ type member struct {
 	fails int                 // how often in a row it had to join anew
 
 	mu       sync.Mutex
+	name     string                 // as the group calls it, since its partitions were assigned
 	pending  []ebb.Record           // given, and not confirmed
 	next     map[tp]kgo.EpochOffset // what the next commit confirms
 	idle     bool                   // that is only markers
@@ -69,6 +74,7 @@ func (m *member) join() error {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.AdjustFetchOffsetsFn(m.adjust),
+		kgo.OnPartitionsAssigned(m.divided),
 		kgo.OnPartitionsRevoked(m.lost),
 		kgo.OnPartitionsLost(m.lost),
 	}
@@ -80,7 +86,7 @@ func (m *member) join() error {
 	}
 	m.mu.Lock()
 	m.owned, m.next, m.idle, m.wake = map[tp]bool{}, map[tp]kgo.EpochOffset{}, false, func() {}
-	m.ids, m.starts = map[string][16]byte{}, map[tp]int64{}
+	m.name, m.ids, m.starts = "", map[string][16]byte{}, map[tp]int64{}
 	m.mu.Unlock()
 	var err error
 	m.cl, err = m.c.connect(opts...)
@@ -121,7 +127,11 @@ func (m *member) poll(ctx context.Context) (ebb.Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return ebb.Batch{}, err
 		}
-		if err := m.read(f); err != nil {
+		err := m.read(f)
+		if err == nil && m.replaced() {
+			err = errReplaced
+		}
+		if err != nil {
 			m.c.cfg.Log.Warn("joining the group anew", "group", m.group, "error", err)
 			m.rejoin()
 			wait(ctx, m.fails)
@@ -216,28 +226,76 @@ func (m *member) batch() ebb.Batch {
 	return b
 }
 
-// commit confirms what the last Poll gave.
+// commit confirms what the last Poll gave, within about 10 seconds.
 func (m *member) commit(ctx context.Context) error {
-	offsets := m.offsets()
-	if m.cl == nil || len(offsets) == 0 {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group = m.group
+	for topic, ps := range m.offsets() {
+		if _, ok := m.ids[topic]; !ok { // nothing was read of it, but for a gap
+			now, err := m.c.leaders(ctx, topic)
+			if err != nil {
+				return fmt.Errorf("kafka: committing for group %s: %w", m.group, err)
+			}
+			m.ids[topic] = now.id
+		}
+		t := kmsg.NewOffsetCommitRequestTopic()
+		t.Topic, t.TopicID = topic, m.ids[topic]
+		for p, o := range ps {
+			part := kmsg.NewOffsetCommitRequestTopicPartition()
+			part.Partition, part.Offset, part.LeaderEpoch = p, o.Offset, o.Epoch
+			t.Partitions = append(t.Partitions, part)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	if m.cl == nil || len(req.Topics) == 0 {
 		return nil
 	}
-	var failed error
-	m.cl.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		if failed = err; err != nil {
-			return
+	ctx, cancel := context.WithTimeout(ctx, sessionTime)
+	defer cancel()
+	err := m.confirm(ctx, func(name string, generation int32) (failed error) {
+		req.MemberID, req.Generation = name, generation
+		resp, err := req.RequestWith(ctx, m.cl)
+		if err != nil {
+			return err
 		}
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
+				failed = cmp.Or(failed, kerr.ErrorForCode(p.ErrorCode))
 			}
 		}
+		return failed
 	})
-	if failed != nil {
-		return fmt.Errorf("kafka: committing for group %s: %w", m.group, failed)
+	if err != nil {
+		return fmt.Errorf("kafka: committing for group %s: %w", m.group, err)
 	}
 	m.confirmed()
 	return nil
+}
+
+// confirm sends offsets, in the name under which they were reached, until there
+// is an answer that stays.
+func (m *member) confirm(ctx context.Context, send func(name string, generation int32) error) error {
+	return insist(ctx, func() error {
+		name, generation := m.cl.GroupMetadata()
+		m.mu.Lock()
+		same := name == m.name
+		m.mu.Unlock()
+		if !same {
+			return errReplaced
+		}
+		return send(name, generation)
+	})
+}
+
+// insist asks until the answer is none that passes, or ctx ends.
+func insist(ctx context.Context, ask func() error) error {
+	for fails := 0; ; fails++ {
+		err := ask()
+		if !kerr.IsRetriable(err) && !errors.Is(err, kerr.RebalanceInProgress) || ctx.Err() != nil {
+			return err
+		}
+		wait(ctx, fails)
+	}
 }
 
 // confirmed forgets what was pending.
@@ -267,6 +325,29 @@ func (m *member) offsets() map[string]map[int32]kgo.EpochOffset {
 		out[p.topic][p.partition] = o
 	}
 	return out
+}
+
+// divided is called when the group has divided its partitions anew, never
+// between a poll and the next.
+func (m *member) divided(_ context.Context, cl *kgo.Client, _ map[string][]int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch name, _ := cl.GroupMetadata(); {
+	case len(m.owned) == 0:
+		m.name = name
+	case name != m.name:
+		m.wake()
+	}
+}
+
+// replaced tells whether what the member has may have been another's meanwhile.
+// Who is late with a rejoin is taken for gone, and then let in under a new name.
+// The client goes on where it was, and Kafka accepts what the new name commits.
+func (m *member) replaced() bool {
+	name, _ := m.cl.GroupMetadata()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.owned) > 0 && name != m.name
 }
 
 // lost is called when partitions are another member's, never between a poll

@@ -3,7 +3,11 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/kafka"
@@ -59,5 +63,43 @@ func TestPartitionOfAKey(t *testing.T) {
 	})
 	if got := kafka.PartitionOf("0d9c2fa1-7b1e-4f6e-9a55-3f1c8f6b1a01", 12); got != 5 {
 		t.Errorf("got partition %d, want 5, as by murmur2", got)
+	}
+}
+
+// TestReadWaitsForALeaderThatLags: a new leader knows only after a moment how
+// much of its log is safe, and shows less of it until then.
+func TestReadWaitsForALeaderThatLags(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	b := newBench(t, cluster.ListenAddrs(), true)
+	c := b.open()
+	b.must(c.Prepare(b.in(), ebb.Replies))
+	b.put(b.topic(ebb.Replies), 3, 0, 2)
+	lagged := 0
+	cluster.ControlKey(kmsg.Fetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if lagged++; lagged > 2 {
+			return nil, nil, false
+		}
+		cluster.KeepControl()
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		for _, t := range req.(*kmsg.FetchRequest).Topics {
+			topic := kmsg.NewFetchResponseTopic()
+			topic.Topic, topic.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				part := kmsg.NewFetchResponseTopicPartition()
+				part.Partition, part.HighWatermark, part.LastStableOffset = p.Partition, 0, 0
+				topic.Partitions = append(topic.Partitions, part)
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	var read []string
+	b.must(c.Read(b.in(), typ, ebb.Replies, func(r ebb.Record) { read = append(read, string(r.Value)) }))
+	if !slices.Equal(read, []string{`{"n":0}`, `{"n":1}`}) || lagged < 3 {
+		t.Errorf("read %v in %d fetches", read, lagged)
 	}
 }

@@ -220,8 +220,8 @@ func fetch(ctx context.Context, cl *kgo.Client, node int32, wants []want, wait t
 const chunk = 1 << 20
 
 // scan reads a partition from from up to to, most bytes at a time, until
-// handle returns false. It waits for open transactions, but not for records
-// beyond the high watermark.
+// handle returns false. It waits for open transactions, and some seconds for a
+// log that does not go so far: a new leader does not know at once how far it does.
 func (c *Client) scan(ctx context.Context, cl *kgo.Client, p tp, id [16]byte, from, to int64, most int32, handle func(*kgo.Record) bool) error {
 	begun, told := time.Now(), false
 	for fails := 0; from < to; {
@@ -239,9 +239,6 @@ func (c *Client) scan(ctx context.Context, cl *kgo.Client, p tp, id [16]byte, fr
 			if r.Offset < to && !r.Attrs.IsControl() && !handle(r) {
 				return nil
 			}
-		}
-		if g.next == from && from >= g.HighWatermark {
-			return nil
 		}
 		if g.next > from {
 			begun = time.Now()
@@ -274,6 +271,9 @@ func (c *Client) fetchOne(ctx context.Context, cl *kgo.Client, p tp, id [16]byte
 	g, ok := gots[p]
 	if !ok {
 		return got{}, kerr.UnknownTopicOrPartition
+	}
+	if g.Err == nil && g.next == at && at >= g.HighWatermark {
+		return got{}, kerr.OffsetNotAvailable
 	}
 	return g, cut(g.Err)
 }

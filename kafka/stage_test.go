@@ -123,16 +123,7 @@ func TestRemovedMemberCannotCommit(t *testing.T) {
 		b.put(b.topic(ebb.Commands), 4, 0, 1)
 		got := b.pollUntil(cmds, func(s ebb.Batch) bool { return len(s.Records) == 1 })
 
-		adm := kadm.NewClient(b.admin)
-		g, err := adm.DescribeGroups(b.in(), "s"+b.env)
-		b.must(err)
-		leave := kmsg.NewPtrLeaveGroupRequest()
-		m := kmsg.NewLeaveGroupRequestMember()
-		leave.Group, leave.MemberID, m.MemberID = "s"+b.env, g["s"+b.env].Members[0].MemberID, g["s"+b.env].Members[0].MemberID
-		leave.Members = append(leave.Members, m)
-		_, err = leave.RequestWith(b.in(), b.admin)
-		b.must(err)
-
+		b.remove("s" + b.env)
 		if err := cmds.Commit(b.in(), b.outputs(got.Records[0])); err == nil {
 			b.Error("it could")
 		}

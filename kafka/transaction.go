@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -102,7 +103,6 @@ func (s *Stage) fill(ctx context.Context, records []*kgo.Record) error {
 	}
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group = s.producer.id, s.m.group
-	req.MemberID, req.Generation = s.m.cl.GroupMetadata()
 	var err error
 	if req.ProducerID, req.ProducerEpoch, err = s.producer.ProducerID(ctx); err != nil {
 		return err
@@ -122,23 +122,19 @@ func (s *Stage) fill(ctx context.Context, records []*kgo.Record) error {
 		}
 		req.Topics = append(req.Topics, t)
 	}
-	for fails := 0; ; fails++ {
+	return s.m.confirm(ctx, func(name string, generation int32) (failed error) {
+		req.MemberID, req.Generation = name, generation
 		resp, err := req.RequestWith(ctx, s.producer.Client)
 		if err != nil {
 			return err
 		}
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				if e := kerr.ErrorForCode(p.ErrorCode); e != nil {
-					err = e
-				}
+				failed = cmp.Or(failed, kerr.ErrorForCode(p.ErrorCode))
 			}
 		}
-		if err == nil || !kerr.IsRetriable(err) || ctx.Err() != nil {
-			return err
-		}
-		wait(ctx, fails)
-	}
+		return failed
+	})
 }
 
 // announce tells an older cluster that a group's offsets will come.
@@ -146,16 +142,13 @@ func (s *Stage) announce(ctx context.Context, of *kmsg.TxnOffsetCommitRequest) e
 	req := kmsg.NewPtrAddOffsetsToTxnRequest()
 	req.TransactionalID, req.Group = of.TransactionalID, of.Group
 	req.ProducerID, req.ProducerEpoch = of.ProducerID, of.ProducerEpoch
-	for fails := 0; ; fails++ {
+	return insist(ctx, func() error {
 		resp, err := req.RequestWith(ctx, s.producer.Client)
-		if err == nil {
-			err = kerr.ErrorForCode(resp.ErrorCode)
-		}
-		if err == nil || !kerr.IsRetriable(err) || ctx.Err() != nil {
+		if err != nil {
 			return err
 		}
-		wait(ctx, fails)
-	}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
 }
 
 // drop has the next transaction begin with a new id.

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,7 +54,10 @@ func TestRoundTripThroughGuardedKafka(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edgeAddr := freeAddr(t)
+	edgeAddr, err := kafkatest.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
 	run("demo", "--kafka", g.kafka.Login, "--kafka-sasl", "plain", "--kafka-user", "service", "--kafka-password", write("service", "of-service\n"))
 	run("connector", "--kafka", g.kafka.Mutual, "--kafka-cert", cert, "--kafka-cert-key", key, "--types", "board-task")
 	gateway := run("gateway", "--addr", "127.0.0.1:0", "--edge-url", "http://"+edgeAddr, "--kafka", g.kafka.Login, "--kafka-user", "gateway", "--kafka-password", write("gateway", "of-gateway"))
@@ -195,15 +197,4 @@ func signed(t *testing.T, key jose.SigningKey, user, issuer, audience string) st
 		t.Fatal(err)
 	}
 	return token
-}
-
-// freeAddr is a loopback address that was free a moment ago.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }

@@ -67,7 +67,7 @@ func faults(old bool) (all []fault) {
 		}
 		for _, answered := range []bool{false, true} {
 			for _, how := range []how{killed, cut, paused} {
-				if how == paused && joins(key) {
+				if how == paused && key == kmsg.InitProducerID {
 					continue // it has nothing in hand
 				}
 				all = append(all, fault{moment: moment{key, answered}, how: how})
@@ -180,11 +180,12 @@ func (c *campaign) worker(name string) *worker {
 }
 
 // torment has the services suffer one fault after the other, as the plan has
-// them, until each was hit and the time is over.
+// them, until each was hit and the time is over. It gives up after a while.
 func (c *campaign) torment() {
 	r := rand.New(rand.NewPCG(*seed, 0))
 	over := time.Now().Add(*long)
-	for round := 0; round < 5 || time.Now().Before(over); round++ {
+	giveUp := time.Now().Add(max(*long, 2*time.Minute))
+	for round := 0; time.Now().Before(over) || len(c.missing()) > 0 && time.Now().Before(giveUp); round++ {
 		todo := c.missing()
 		if time.Now().Before(over) {
 			todo = faults(c.old)
@@ -227,7 +228,10 @@ func (c *campaign) suffer(w *worker, f fault, r *rand.Rand) {
 	}
 	if joins(f.moment.key) {
 		tr.nth = 1
-		w.leave(c)
+		again := f.moment.key == kmsg.JoinGroup || f.moment.key == kmsg.SyncGroup
+		if f.how != paused || !again { // a zombie has work in hand when it joins again
+			w.leave(c)
+		}
 	}
 	w.set(tr)
 	w.start(c)

@@ -89,8 +89,8 @@ func RunCluster(dir string, n int) (*Cluster, error) {
 	c := &Cluster{}
 	var voters, controllers []string
 	for i := range n {
-		addr, err1 := freeAddr()
-		controller, err2 := freeAddr()
+		addr, err1 := FreeAddr()
+		controller, err2 := FreeAddr()
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}

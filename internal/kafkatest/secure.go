@@ -82,7 +82,7 @@ func RunSecure(dir string, users Users) (s *Secure, stop func(), err error) {
 	}
 	var addr [4]string
 	for i := range addr {
-		if addr[i], err = freeAddr(); err != nil {
+		if addr[i], err = FreeAddr(); err != nil {
 			return nil, nil, err
 		}
 	}
