@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -47,32 +46,22 @@ func plainNumbers(v any) (_ any, err error) {
 			}
 		}
 	case json.Number:
-		return plainNumber(v.String())
+		return plainNumber(v)
 	}
 	return v, nil
 }
 
 // plainNumber writes a number without an exponent where that is short.
-func plainNumber(text string) (json.Number, error) {
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
-	mantissa, negative := strings.CutPrefix(mantissa, "-")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
-	if digits == "" {
+func plainNumber(n json.Number) (json.Number, error) {
+	d, err := parseNumber(n)
+	if err != nil || d.point > 1<<30 || d.point < -1<<30 {
+		return "", errors.New("a number's exponent is too large")
+	}
+	if d.digits == "" {
 		return "0", nil
 	}
-	e := 0
-	if exponent != "" {
-		var err error
-		if e, err = strconv.Atoi(exponent); err != nil || e > 1<<30 || e < -1<<30 {
-			return "", errors.New("a number's exponent is too large")
-		}
-	}
-	// The value is 0.digits times ten to the power of point.
-	point := len(digits) - len(fraction) + e
-	digits = strings.TrimRight(digits, "0")
-	sign := ""
-	if negative {
+	sign, digits, point := "", d.digits, int(d.point)
+	if d.negative {
 		sign = "-"
 	}
 	switch {

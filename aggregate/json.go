@@ -75,29 +75,44 @@ func equal(a, b any) bool {
 		return ok && slices.EqualFunc(a, b, equal)
 	case json.Number:
 		b, ok := b.(json.Number)
-		return ok && (a == b || scientific(a) == scientific(b))
+		return ok && sameNumber(a, b)
 	}
 	return a == b
 }
 
-// scientific writes a number as digits and an exponent, in one way only. It
-// calculates nothing, for 1e999999999 is a number too.
-func scientific(n json.Number) string {
-	digits, exponent, _ := strings.Cut(strings.ToLower(string(n)), "e")
-	sign := ""
-	if rest, negative := strings.CutPrefix(digits, "-"); negative {
-		sign, digits = "-", rest
+// number is one in parts: 0.digits times ten to the power of point. There is one
+// way only to write it so. Nothing is calculated, for 1e999999999 is a number too.
+type number struct {
+	negative bool
+	digits   string // neither the first nor the last is 0; none of 0 itself
+	point    int64
+}
+
+// parseNumber fails for an exponent of 62 bits or more.
+func parseNumber(n json.Number) (d number, err error) {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(string(n)), "e")
+	mantissa, d.negative = strings.CutPrefix(mantissa, "-")
+	if exponent != "" {
+		if d.point, err = strconv.ParseInt(exponent, 10, 62); err != nil {
+			return d, err
+		}
 	}
-	whole, part, _ := strings.Cut(digits, ".")
-	e, err := strconv.ParseInt(exponent, 10, 62)
-	if err != nil && exponent != "" {
-		return string(n)
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return number{}, nil
 	}
-	digits = strings.TrimLeft(whole+part, "0")
-	short := strings.TrimRight(digits, "0")
-	if short == "" {
-		return "0"
+	d.point += int64(len(digits) - len(fraction))
+	d.digits = strings.TrimRight(digits, "0")
+	return d, nil
+}
+
+// sameNumber tells whether a and b are the same, whatever they look like.
+func sameNumber(a, b json.Number) bool {
+	if a == b {
+		return true
 	}
-	e += int64(len(digits) - len(short) - len(part))
-	return sign + short + "e" + strconv.FormatInt(e, 10)
+	x, err1 := parseNumber(a)
+	y, err2 := parseNumber(b)
+	return err1 == nil && err2 == nil && x == y
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ebb-events/ebb"
 )
@@ -74,18 +73,12 @@ func (p *patched) apply(op operation) *operationError {
 
 // place reads a JSON pointer to what is the state's own.
 func (op operation) place(member string) ([]string, *operationError) {
-	pointer := op.text(member)
-	unescaped := strings.NewReplacer("~0", "", "~1", "").Replace(pointer)
+	path, err := ebb.ParsePointer(op.text(member))
 	switch {
-	case len(op[member]) == 0 || op[member][0] != '"' || strings.Contains(unescaped, "~"),
-		pointer != "" && pointer[0] != '/':
+	case len(op[member]) == 0 || op[member][0] != '"' || err != nil:
 		return nil, &operationError{"/" + member, "TYPE", "This is a JSON pointer."}
-	case pointer == "":
+	case len(path) == 0:
 		return nil, &operationError{"/" + member, "RESERVED", "The whole state is not for patches."}
-	}
-	path := strings.Split(pointer[1:], "/")
-	for i, key := range path {
-		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
 	}
 	if isReserved(path[0]) {
 		return nil, &operationError{"/" + member, "RESERVED", "This field is not the state's."}

@@ -38,13 +38,7 @@ func (a *Answers) Follow(ctx context.Context, begun func(), handle func(replies 
 			}
 		},
 		handle: func(_ tp, id [16]byte, g got) {
-			records := make([]ebb.Record, 0, len(g.Records))
-			for _, r := range g.Records {
-				if !r.Attrs.IsControl() {
-					records = append(records, record(r, id))
-				}
-			}
-			if len(records) > 0 {
+			if records := g.records(id); len(records) > 0 {
 				handle(records)
 			}
 		},

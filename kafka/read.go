@@ -59,10 +59,8 @@ func (c *Client) Follow(ctx context.Context, typ string, purpose ebb.Purpose, ha
 		c: c, cl: cl, names: []string{topic},
 		since: func(ctx context.Context, parts []tp) (map[tp]offset, error) { return list(ctx, cl, parts, earliest) },
 		handle: func(_ tp, id [16]byte, g got) {
-			for _, r := range g.Records {
-				if !r.Attrs.IsControl() {
-					handle(record(r, id))
-				}
+			for _, r := range g.records(id) {
+				handle(r)
 			}
 		},
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ebb-events/ebb"
 )
 
 // errCut is a log that lost records which somebody counts on, or that was made
@@ -167,6 +169,17 @@ type got struct {
 	kgo.FetchPartition
 	next  int64 // where to go on
 	epoch int32 // the leader's
+}
+
+// records are those that somebody wrote.
+func (g got) records(id [16]byte) []ebb.Record {
+	records := make([]ebb.Record, 0, len(g.Records))
+	for _, r := range g.Records {
+		if !r.Attrs.IsControl() {
+			records = append(records, record(r, id))
+		}
+	}
+	return records
 }
 
 // fetch asks one broker for committed records, markers of transactions

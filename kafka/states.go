@@ -29,13 +29,7 @@ func (s *States) Follow(ctx context.Context, handle func(records []ebb.Record, p
 		c: s.c, cl: cl, names: s.c.topicsOf(ebb.Aggregates),
 		since: func(ctx context.Context, parts []tp) (map[tp]offset, error) { return list(ctx, cl, parts, earliest) },
 		handle: func(p tp, id [16]byte, g got) {
-			records := make([]ebb.Record, 0, len(g.Records))
-			for _, r := range g.Records {
-				if !r.Attrs.IsControl() {
-					records = append(records, record(r, id))
-				}
-			}
-			handle(records, []ebb.Position{{Topic: p.topic, Partition: p.partition, Offset: g.next}})
+			handle(g.records(id), []ebb.Position{{Topic: p.topic, Partition: p.partition, Offset: g.next}})
 		},
 	}
 	if len(f.names) == 0 {
