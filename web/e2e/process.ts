@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { inject } from 'vitest'
 
@@ -26,14 +26,24 @@ export async function ebb(args: string[], env: Record<string, string> = {}): Pro
   }
 }
 
-/** address is one of this machine that nobody listens on. */
+const given = new Set<number>()
+
+/** address is one of this machine that nobody listens on, and that no outgoing connection is given. */
 export async function address(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return `127.0.0.1:${port}`
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    if (given.has(port)) continue
+    given.add(port)
+    const server = createServer().listen(port, '127.0.0.1')
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!free) continue
+    server.close()
+    await once(server, 'close')
+    return `127.0.0.1:${port}`
+  }
 }
 
 function serving(child: ChildProcess): Promise<string> {
