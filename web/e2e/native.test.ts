@@ -12,7 +12,7 @@ const cleanup = new Cleanup()
 const keys = { EBB_GRIP_KEY: randomBytes(32).toString('hex'), EBB_PUBLISH_KEY: randomBytes(32).toString('hex') }
 const relay = new Relay()
 const patience = { timeout: 30_000, interval: 50 } // milliseconds
-const firstUse = Number(process.env.FIRST_USE ?? 2) // seconds; a minute, as it is by itself, with FIRST_USE=60
+const firstUse = Number(process.env.FIRST_USE ?? 5) // seconds, for browsers on busy machines; a minute, as it is by itself, with FIRST_USE=60
 
 /** Edge is a process, and where it takes streams and what is published. */
 interface Edge {
