@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -224,6 +225,51 @@ func TestLogThatLosesItsEndMeanwhile(t *testing.T) {
 	if got := answers(b); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestPositionGoesWithItsPartition has one that is assigned twice, the second
+// time with states that tell nothing.
+func TestPositionGoesWithItsPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := []ebb.Position{{Partition: 7}}
+		commands := []ebb.Record{
+			{TopicID: [16]byte{1}, LeaderEpoch: 3, Partition: 7, Offset: 4, Key: []byte("i"), Value: []byte(`{"_id":"i","_corr":"4","_command":"plus","_jwt":{"sub":"ann"}}`)},
+			{TopicID: [16]byte{1}, LeaderEpoch: 3, Partition: 7, Offset: 5, Key: []byte("i"), Value: []byte(`{"_id":"i","_corr":"5","_command":"plus","_jwt":{"sub":"ann"}}`)},
+		}
+		state := func(position string) map[int32][]ebb.Record {
+			return map[int32][]ebb.Record{7: {{
+				Key: []byte("i"), Value: []byte(`{"_id":"i","_seq":4,"value":10}`), Headers: []ebb.Header{{Key: ebb.HeaderAt, Value: []byte(position)}},
+			}}}
+		}
+		s := &script{of: map[int32]int32{7: 12}, states: state("AQAAAAAAAAAAAAAAAAAAAA.3.5")}
+		ctx, cancel := context.WithCancel(t.Context())
+		again := func() (ebb.Batch, error) { return ebb.Batch{Records: commands}, nil }
+		s.polls = []func() (ebb.Batch, error){
+			func() (ebb.Batch, error) { return ebb.Batch{Assigned: at}, nil }, again, again,
+			func() (ebb.Batch, error) { return ebb.Batch{Revoked: at, Assigned: at}, nil }, again,
+			func() (ebb.Batch, error) {
+				s.states = state("damaged")
+				return ebb.Batch{Revoked: at, Assigned: at}, nil
+			}, again, again,
+			func() (ebb.Batch, error) { cancel(); return ebb.Batch{}, ctx.Err() },
+		}
+		var log bytes.Buffer
+		if err := counters.Run(ctx, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range s.out {
+			if m, _ := ebb.ParseMessage(r.Value); r.Topic == "test-counter-reply" {
+				got = append(got, string(m["value"]))
+			}
+		}
+		if want := []string{"11", "12"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if n := strings.Count(log.String(), "are left out"); n != 3 {
+			t.Errorf("told %d times, want once for each of 3 assignments:\n%s", n, &log)
+		}
+	})
 }
 
 // TestUniqueValuesAndOffsetsThatGoBack has batches that change no state.
