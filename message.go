@@ -31,6 +31,11 @@ const (
 // the _id that the command had, if the instance has another.
 const HeaderAsked = "ebb-asked"
 
+// HeaderAt is a state record's header: how far the commands of its partition
+// are done, with the id of their topic, the leader's epoch and the offset of
+// the last one.
+const HeaderAt = "ebb-at"
+
 // Outcome says how a command went.
 type Outcome string
 

@@ -26,8 +26,10 @@
 //
 // A state record is the state with _id, _type and _seq, and the _corr, _jwt
 // and _timestamp of its last event. Its headers carry what must outlive a
-// restart: ebb-partitions, the topic's number of partitions, and ebb-outcomes,
-// the outcomes of the last 64 commands, so that a repeat is known as one. A
+// restart: ebb-partitions, the topic's number of partitions; ebb-outcomes, the
+// outcomes of the last 64 commands, so that a repeat is known as one; and
+// ebb-at, how far the partition's commands were done with this batch, so that
+// none is executed again if the group's offsets go back. A
 // deleted instance keeps its record, with _deleted and no state: its _seq goes
 // on. So does one that was never there and only refused commands: its _seq is
 // -1. Whoever reads states takes both, by their _deleted, for absent.
@@ -158,7 +160,10 @@ func newService(typ string, log Log, cfg Config) (*service, error) {
 		return nil, err
 	}
 	cfg.Logger = cfg.Logger.With("type", typ)
-	return &service{Config: cfg, typ: typ, log: log, wanted: map[int32]bool{}, held: map[int32]bool{}}, nil
+	return &service{
+		Config: cfg, typ: typ, log: log,
+		wanted: map[int32]bool{}, held: map[int32]bool{}, done: map[int32]position{}, told: map[int32]bool{},
+	}, nil
 }
 
 // fill checks cfg and puts in what is left out.

@@ -12,6 +12,8 @@ import (
 // broker is what the topics hold. It stands for the seam, in one process.
 type broker struct {
 	partitions int32
+	id         [16]byte // of the command topic
+	epoch      int32    // of its leaders
 	commands   map[int32][]ebb.Record
 	committed  map[int32]int
 	out        []ebb.Record // all topics, in the order of their transactions
@@ -21,7 +23,7 @@ type broker struct {
 }
 
 func newBroker() *broker {
-	return &broker{partitions: 2, commands: map[int32][]ebb.Record{}, committed: map[int32]int{}}
+	return &broker{partitions: 2, id: [16]byte{1}, commands: map[int32][]ebb.Record{}, committed: map[int32]int{}}
 }
 
 var errBroker = errors.New("broker is away")
@@ -37,7 +39,10 @@ func (b *broker) send(format string, args ...any) {
 }
 
 func (b *broker) put(partition int32, key string, value []byte) {
-	b.commands[partition] = append(b.commands[partition], ebb.Record{Partition: partition, Key: []byte(key), Value: value})
+	b.commands[partition] = append(b.commands[partition], ebb.Record{
+		Topic: "test-counter-command", TopicID: b.id, Partition: partition, Offset: int64(len(b.commands[partition])), LeaderEpoch: b.epoch,
+		Key: []byte(key), Value: value,
+	})
 }
 
 // topic returns the messages of a topic.

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"sync"
 
@@ -35,7 +36,7 @@ func (b *bus) put(r ebb.Record) {
 		b.topics[r.Topic] = make([][]ebb.Record, b.of)
 	}
 	p := b.topics[r.Topic]
-	r.Offset = int64(len(p[r.Partition]))
+	r.TopicID, r.Offset = [16]byte(fmt.Appendf(nil, "%16.16s", r.Topic)), int64(len(p[r.Partition]))
 	p[r.Partition] = append(p[r.Partition], r)
 }
 

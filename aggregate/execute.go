@@ -18,10 +18,12 @@ type service struct {
 	unique   bool // instances are told by a unique value
 	reducers map[string]reducer
 	log      Log
-	wanted   map[int32]bool // partitions to restore
-	held     map[int32]bool // partitions that are in the store
-	of       int32          // number of partitions, 0 until known
-	still    int            // batches in a row that were late because nothing ran
+	wanted   map[int32]bool     // partitions to restore
+	held     map[int32]bool     // partitions that are in the store
+	done     map[int32]position // how far their commands are executed, if that is known
+	told     map[int32]bool     // that some came again
+	of       int32              // number of partitions, 0 until known
+	still    int                // batches in a row that were late because nothing ran
 
 	fullEvents, breakGlass bool // as in [Type]
 }

@@ -14,13 +14,17 @@ import (
 )
 
 // TestHistory sends random commands, many of them again, to services whose
-// transactions fail and whose processes end, and checks what came out.
+// transactions fail, whose processes end, and whose group forgets how far it
+// was, and checks what came out.
 func TestHistory(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBroker()
 		plan := rapid.SliceOfN(process, 1, 8).Draw(rt, "processes")
 		synctest.Test(t, func(t *testing.T) { // spares the pauses
 			for _, p := range plan {
+				for partition := range b.partitions {
+					b.committed[partition] = max(0, b.committed[partition]-p.back)
+				}
 				for _, c := range p.commands {
 					id := c.String(ebb.FieldID)
 					b.put(int32(id[0])%b.partitions, id, c.JSON())
@@ -46,6 +50,7 @@ func TestHistory(t *testing.T) {
 type life struct {
 	commands        []ebb.Message
 	batch, parallel int
+	back            int // how far the group's offsets go back before
 	fails           []bool
 }
 
@@ -54,6 +59,7 @@ var process = rapid.Custom(func(t *rapid.T) life {
 		commands: rapid.SliceOfN(command, 0, 12).Draw(t, "commands"),
 		batch:    rapid.IntRange(0, 5).Draw(t, "batch"),
 		parallel: rapid.IntRange(1, 3).Draw(t, "parallel"),
+		back:     rapid.SampledFrom([]int{0, 0, 1, 2, 5, 100}).Draw(t, "back"),
 		fails:    rapid.SliceOfN(rapid.Bool(), 0, 6).Draw(t, "fails"),
 	}
 })

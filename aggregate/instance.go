@@ -35,15 +35,19 @@ func (i instance) message(typ, id string) (ebb.Message, error) {
 	return m, nil
 }
 
-// record returns the state record of a lane's instance.
-func (s *service) record(l *lane) ebb.Record {
+// record returns the state record of a lane's instance. at says how far the
+// partition's commands are done, nil if that is not known.
+func (s *service) record(l *lane, at []byte) ebb.Record {
 	r := s.output(ebb.Aggregates, l.partition, l.id, l.now.state)
-	r.Headers = []ebb.Header{
-		{Key: headerPartitions, Value: strconv.AppendInt(nil, int64(s.of), 10)},
-		{Key: headerOutcomes, Value: l.now.outcomes},
-	}
+	r.Headers = append(make([]ebb.Header, 0, 4),
+		ebb.Header{Key: headerPartitions, Value: strconv.AppendInt(nil, int64(s.of), 10)},
+		ebb.Header{Key: headerOutcomes, Value: l.now.outcomes},
+	)
 	if s.unique {
 		r.Headers = append(r.Headers, ebb.Header{Key: headerUnique, Value: []byte(l.key)})
+	}
+	if at != nil {
+		r.Headers = append(r.Headers, ebb.Header{Key: ebb.HeaderAt, Value: at})
 	}
 	return r
 }

@@ -150,8 +150,8 @@ func TestAnswersAreKnownAfterARestart(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := b.topic(ebb.Aggregates); len(got) != len(commands) {
-		t.Errorf("got %d state records, want none for duplicates", len(got))
+	if got := b.topic(ebb.Aggregates); len(got) != 2*len(commands) {
+		t.Errorf("got %d state records, want one for each batch", len(got))
 	}
 }
 

@@ -24,6 +24,7 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	defer cancel(nil)
 	f := filler{s: s, partition: partition}
 	records, written := 0, ""
+	var done position
 	of, err := s.log.Restore(ctx, partition, func(r ebb.Record) {
 		if ctx.Err() != nil {
 			return
@@ -31,6 +32,9 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 		records++
 		if n := r.Header(headerPartitions); n != nil && written == "" {
 			written = string(n)
+		}
+		if at, ok := parsePosition(r.Header(ebb.HeaderAt)); ok && at.beyond(done) {
+			done = at
 		}
 		if err := f.add(r); err != nil {
 			cancel(err)
@@ -60,6 +64,9 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	}
 	s.of = of
 	s.held[partition] = true
+	if done != (position{}) {
+		s.done[partition] = done
+	}
 	s.Metrics.Restored(records, time.Since(start))
 	return nil
 }
@@ -99,6 +106,8 @@ func (s *service) elsewhere(ctx context.Context, but, of int32) (written string,
 // forget takes a partition out of the store.
 func (s *service) forget(partition int32) error {
 	delete(s.held, partition)
+	delete(s.done, partition)
+	delete(s.told, partition)
 	if err := s.Store.Clear(partition); err != nil {
 		return fatal{fmt.Errorf("aggregate: %s: clearing the store: %w", s.typ, err)}
 	}

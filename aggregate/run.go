@@ -102,5 +102,12 @@ func (s *service) work(ctx context.Context, batch ebb.Batch) error {
 	if len(batch.Records) == 0 {
 		return nil
 	}
-	return s.transact(ctx, batch.Records)
+	records := s.leaveOut(batch.Records)
+	if len(records) > 0 {
+		return s.transact(ctx, records)
+	}
+	if err := s.log.Commit(ctx, nil); err != nil {
+		return fmt.Errorf("confirming what is done already: %w", err)
+	}
+	return nil
 }

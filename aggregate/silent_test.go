@@ -80,7 +80,7 @@ func keyed(t *testing.T, b *broker) {
 // TestMadeCorrIsTheSameWheneverTheRecordIsRead, or it would be executed twice
 // where a broker repeats it, and answered twice under two names.
 func TestMadeCorrIsTheSameWheneverTheRecordIsRead(t *testing.T) {
-	record := ebb.Record{Topic: "test-counter-command", TopicID: [16]byte{1}, Partition: 1, Offset: 7,
+	record := ebb.Record{Topic: "test-counter-command", TopicID: [16]byte{1}, Partition: 1, Offset: 7, LeaderEpoch: -1,
 		Key: []byte("i"), Value: []byte(`{"_id":"i","_command":"plus","_jwt":{"sub":"ann"}}`)}
 	b := newBroker()
 	for range 2 {

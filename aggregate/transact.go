@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,9 +45,14 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 		return err
 	}
 	if s.unique {
-		if err := s.nameAll(lanes); err != nil {
+		others, err := s.nameAll(lanes)
+		if err == nil {
+			err = s.load(others)
+		}
+		if err != nil {
 			return err
 		}
+		lanes = append(lanes, others...)
 	}
 	stood := s.watch()
 	s.executeAll(ctx, lanes)
@@ -73,14 +79,12 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 		}
 		out = append(out, reply)
 	}
-	for _, l := range lanes {
-		if l.changed() {
-			out = append(out, s.record(l))
-		}
-	}
+	far := reached(records)
+	out = s.appendStates(out, lanes, far)
 	if err := s.log.Commit(ctx, out); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
+	maps.Copy(s.done, far)
 	if err := s.keep(lanes); err != nil {
 		return err
 	}

@@ -12,8 +12,9 @@ func holder(id string) string { return "\x00" + id }
 
 // nameAll gives the instances of lanes their ids: the one they have, or that
 // of the first command. An id has one unique value in its partition, for the
-// state records of two would take each other's place.
-func (s *service) nameAll(lanes []*lane) error {
+// state records of two would take each other's place. others are the instances
+// that have an id already.
+func (s *service) nameAll(lanes []*lane) (others []*lane, err error) {
 	given := map[place]bool{} // in this batch
 	for _, l := range lanes {
 		l.id = l.was.id
@@ -22,7 +23,10 @@ func (s *service) nameAll(lanes []*lane) error {
 				id := place{l.partition, j.command.ID}
 				has, err := s.Store.Get(id.partition, holder(id.key))
 				if err != nil {
-					return fatal{fmt.Errorf("aggregate: %s: reading the store: %w", s.typ, err)}
+					return nil, fatal{fmt.Errorf("aggregate: %s: reading the store: %w", s.typ, err)}
+				}
+				if has != nil {
+					others = append(others, &lane{place: place{l.partition, string(has)}, id: id.key})
 				}
 				if has != nil || given[id] {
 					j.taken = true
@@ -35,7 +39,7 @@ func (s *service) nameAll(lanes []*lane) error {
 			j.command.ID = l.id
 		}
 	}
-	return nil
+	return others, nil
 }
 
 // refuseTaken answers a command whose _id is that of another instance. Nothing

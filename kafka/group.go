@@ -42,6 +42,7 @@ type member struct {
 	cl    *kgo.Client         // nil until the first Poll, and after what needs a new one
 	ids   map[string][16]byte // of the topics
 	fails int                 // how often in a row it had to join anew
+	told  bool                // of trouble with the group, since the last record
 
 	mu       sync.Mutex
 	name     string                 // as the group calls it, since its partitions were assigned
@@ -175,7 +176,10 @@ func (m *member) read(f kgo.Fetches) (err error) {
 		switch {
 		case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		case errors.As(cause, &session): // which the client puts right
-			m.c.cfg.Log.Warn("group session", "group", m.group, "error", cause)
+			if !m.told {
+				m.c.cfg.Log.Warn("joining the group again and again", "group", m.group, "error", cause)
+			}
+			m.told = true
 		case errors.As(cause, &loss): // after which it went back
 			m.lose(ebb.Gap{Topic: topic, Partition: partition, From: loss.ResetTo, To: loss.ConsumedTo})
 		default:
@@ -189,7 +193,7 @@ func (m *member) read(f kgo.Fetches) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f.EachRecord(func(r *kgo.Record) {
-		m.fails = 0
+		m.fails, m.told = 0, false
 		m.next[tp{r.Topic, r.Partition}] = kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}
 		if !r.Attrs.IsControl() {
 			m.pending = append(m.pending, record(r, m.ids[r.Topic]))

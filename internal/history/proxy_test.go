@@ -38,6 +38,8 @@ type proxy struct {
 	passed  func(moment) (forward bool) // is called at every moment, and may take its time
 	session time.Duration               // the longest that is passed on
 
+	remembered func(offset int64) int64 // of what a transaction confirms; as it is if nil
+
 	mu     sync.Mutex
 	fronts map[string]*front // by the broker's address
 	conns  map[net.Conn]bool
@@ -211,6 +213,19 @@ func (w *wire) request(b []byte) ([]byte, error) {
 		}
 		if r.TransactionalID != nil {
 			r.TransactionTimeoutMillis = min(r.TransactionTimeoutMillis, int32(w.session.Milliseconds()))
+		}
+		b = r.AppendTo(b[:head:head])
+	case *kmsg.TxnOffsetCommitRequest:
+		if w.remembered == nil {
+			break
+		}
+		if err := r.ReadFrom(b[head:]); err != nil {
+			return nil, err
+		}
+		for _, t := range r.Topics {
+			for i := range t.Partitions {
+				t.Partitions[i].Offset = w.remembered(t.Partitions[i].Offset)
+			}
 		}
 		b = r.AppendTo(b[:head:head])
 	}

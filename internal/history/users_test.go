@@ -19,6 +19,7 @@ type crowd struct {
 	sender  *kafka.Sender
 	wishes  chan string // commands that the campaign wants sent
 	rest    time.Duration
+	clean   bool // all that is sent is a command
 	mu      sync.Mutex
 	sent    map[string]bool // by the command's JSON: whether it was acknowledged
 	refused int             // how often a sender was told no
@@ -61,7 +62,11 @@ func (c *crowd) live(ctx context.Context, r *rand.Rand, name string) {
 			case again:
 				now = []said{last[r.IntN(len(last))]}
 			default:
-				now = []said{speak(r, name, word(r), n)}
+				w := word(r)
+				for c.clean && (w == "garbage" || w == "nobody") {
+					w = word(r)
+				}
+				now = []said{speak(r, name, w, n)}
 			}
 		}
 		last = append(last, now...)
