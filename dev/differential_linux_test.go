@@ -18,13 +18,13 @@ func FuzzHTTPDifferential(f *testing.F) {
 		}
 	}
 	w := witnessed(f)
-	addr := share(f, "haproxy", "", w.addr)
+	addr := share(f, "haproxy", sharing[0].buffer, w.addr)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if len(raw) > most {
 			return
 		}
 		raw = append(raw[:len(raw):len(raw)], end...)
-		port, replies, impatient := tell(t, w.addr, raw)
+		port, replies, impatient := tell(t, w.addr, raw, brief)
 		ours := reading{replies: replies, impatient: impatient}
 		for _, s := range w.take() {
 			if s.from == "127.0.0.1:"+port {
@@ -34,7 +34,7 @@ func FuzzHTTPDifferential(f *testing.F) {
 			}
 		}
 
-		port, replies, impatient = tell(t, addr, raw)
+		port, replies, impatient = tell(t, addr, raw, brief)
 		theirs, saw := reading{replies: replies, impatient: impatient}, w.take()
 		for _, wrong := range disagree(port, saw, replies) {
 			t.Error(wrong)
