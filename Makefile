@@ -62,7 +62,7 @@ e2e: build       ## real browsers: two users of the board, and streams without a
 
 FUZZTIME ?= 60s # for each
 
-fuzz:            ## each fuzz target for FUZZTIME, one minute unless told; docs/security.md says how long they have run
+fuzz: deps       ## each fuzz target for FUZZTIME, one minute unless told; docs/security.md says how long they have run
 	@set -e; for pkg in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
 			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg; \

@@ -342,7 +342,7 @@ func (s *stream) reply(corr string) message {
 	return m
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	addr, err := kafkatest.FreeAddr()
 	if err != nil {

@@ -106,7 +106,7 @@ func port(addr string) string {
 }
 
 // daemon returns where one of Debian's is, whose folder may not be in PATH.
-func daemon(t *testing.T, name string) string {
+func daemon(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/" + name)

@@ -302,7 +302,7 @@ type program struct {
 }
 
 // run starts a program, which ends with the test.
-func run(t *testing.T, cmd *exec.Cmd) *program {
+func run(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{cmd: cmd, gone: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.logs, &p.logs
@@ -344,7 +344,7 @@ func (p *program) ended() bool {
 }
 
 // await asks again and again until it is so.
-func await(t *testing.T, what string, so func() bool) {
+func await(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()

@@ -25,6 +25,11 @@ func (s Server) guard(h http.Handler) http.Handler {
 			http.Error(w, fmt.Sprintf("a URL has at most %d bytes here", maxURL), http.StatusRequestURITooLong)
 			return
 		}
+		if r.Method == http.MethodConnect { // a proxy before us would pass on all that follows, unread
+			w.Header().Set("Connection", "close")
+			http.Error(w, "this is no proxy", http.StatusMethodNotAllowed)
+			return
+		}
 		s.unproxy(r)
 		a := &answer{ResponseWriter: w}
 		if r.TLS != nil && s.HSTS > 0 {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,6 +86,23 @@ func TestRequestLimits(t *testing.T) {
 			if resp.StatusCode != tt.want {
 				t.Errorf("%s: a URL of %d and a header of %d: got %d, want %d", protocol, tt.url, tt.header, resp.StatusCode, tt.want)
 			}
+		}
+	}
+}
+
+// TestNoTunnels: whatever the handler would say to CONNECT, and by either
+// protocol (S44).
+func TestNoTunnels(t *testing.T) {
+	addr := onSocket(t, Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		req := &http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "https", Host: addr}, Host: "x:80"}
+		resp, err := browser(t, protocol).Do(req.WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusMethodNotAllowed || protocol == "http/1.1" && !resp.Close {
+			t.Errorf("%s: got %s, closing: %v; want 405 and the end of the connection", protocol, resp.Status, resp.Close)
 		}
 	}
 }
