@@ -149,7 +149,7 @@ func noLineOfItsOwn(t *testing.T, origin http.HandlerFunc, path string) {
 	defer running(t, box)()
 	for name, front := range map[string]*httptest.Server{"taken over": facing(box), "by net/http": httptest.NewServer(box)} {
 		conn := must(net.Dial("tcp", front.Listener.Addr().String()))
-		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // of a stream there is more to come
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 		must(fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: edge\r\nAccept: text/event-stream\r\n\r\n", path))
 		var got []byte
 		for b := make([]byte, 4096); ; {
@@ -158,6 +158,7 @@ func noLineOfItsOwn(t *testing.T, origin http.HandlerFunc, path string) {
 			if err != nil {
 				break
 			}
+			_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // of a stream there is more to come
 		}
 		conn.Close()
 		front.CloseClientConnections()
