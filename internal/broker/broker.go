@@ -5,6 +5,7 @@
 // directory. Nothing is ever compacted. Leader epochs rise with every start,
 // so that clients notice a log that lost its end. Retention never removes the
 // last record of a partition, with which kfake would forget where offsets were.
+// A transaction that a crash cut in the middle of its commit is completed.
 // And when the disk fails, the broker stops before it acknowledges what it did
 // not keep.
 package broker
@@ -63,6 +64,9 @@ func Start(cfg Config) (_ *Broker, err error) {
 		if starts, err = openDir(cfg.Dir); err != nil {
 			return nil, err
 		}
+		if err = endTorn(cfg.Dir, cfg.Log); err != nil {
+			return nil, err
+		}
 		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "broker")))
 		if cfg.Sync {
 			opts = append(opts, kfake.SyncWrites())
@@ -96,6 +100,9 @@ func Start(cfg Config) (_ *Broker, err error) {
 		}
 	}()
 	b.refuseCompaction()
+	if cfg.Dir != "" {
+		b.noteReuse(cfg.Dir)
+	}
 	b.watchMembers()
 	if err = b.raiseEpochs(starts); err != nil {
 		return nil, fmt.Errorf("broker: raising leader epochs: %w", err)
