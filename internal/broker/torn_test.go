@@ -77,6 +77,7 @@ func committed(t *testing.T, addr string) string {
 	t.Helper()
 	cl := client(t, addr, kgo.ConsumeTopics("events", "states"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.FetchMaxWait(100*time.Millisecond))
+	defer cl.Close()
 	last := fmt.Sprint("last", time.Now().UnixNano())
 	produce(t, cl, records(last, places)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -116,6 +117,25 @@ func check(t *testing.T, addr, when, want string) {
 	}
 }
 
+// mark brings a place to what it is after a commit, less the last bytes of the
+// marker.
+func mark(t *testing.T, dir, after, place string, less int) {
+	t.Helper()
+	for _, ext := range []string{"dat", "idx"} {
+		name := filepath.Join("broker", "partitions", place, "0."+ext)
+		text, err := os.ReadFile(filepath.Join(after, name))
+		if ext == "dat" && err == nil {
+			text = text[:len(text)-less]
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTornTransactionIsCompleted(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, broker.Config{Dir: dir})
@@ -141,16 +161,7 @@ func TestTornTransactionIsCompleted(t *testing.T) {
 				if marked&(1<<i) == 0 {
 					continue
 				}
-				for _, ext := range []string{"dat", "idx"} {
-					name := filepath.Join("broker", "partitions", place, "0."+ext)
-					text, err := os.ReadFile(filepath.Join(after, name))
-					if err == nil {
-						err = os.WriteFile(filepath.Join(dir, name), text, 0o644)
-					}
-					if err != nil {
-						t.Fatal(err)
-					}
-				}
+				mark(t, dir, after, place, 0)
 			}
 			want := []string{"first"}
 			if marked != 0 {
@@ -162,7 +173,9 @@ func TestTornTransactionIsCompleted(t *testing.T) {
 			// The producer asks again how its transaction ended.
 			req := kmsg.NewPtrEndTxnRequest()
 			req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = "service", id, epoch, true
-			resp, err := req.RequestWith(t.Context(), client(t, b.Addr()))
+			asking := client(t, b.Addr())
+			resp, err := req.RequestWith(t.Context(), asking)
+			asking.Close()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,6 +202,51 @@ func TestTornTransactionIsCompleted(t *testing.T) {
 			check(t, b.Addr(), "after a restart", all(want...))
 			b.Close()
 		})
+	}
+}
+
+func TestHalfAMarkerIsNone(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, broker.Config{Dir: dir})
+	createPlaces(t, b.Addr())
+	cl := transactor(t, b.Addr(), "service")
+	begin(t, cl, "torn", places)
+	before := crashed(t, dir)
+	end(t, cl, kgo.TryCommit)
+	after := crashed(t, dir)
+
+	for _, whole := range []bool{false, true} { // is another one
+		dir := crashed(t, before)
+		mark(t, dir, after, "events-0", 5)
+		want := fmt.Sprint(map[string][]string{})
+		if whole {
+			mark(t, dir, after, "states-1", 0)
+			want = all("torn")
+		}
+		b := start(t, broker.Config{Dir: dir})
+		check(t, b.Addr(), "after the crash", want)
+		b = start(t, broker.Config{Dir: crashed(t, dir)})
+		check(t, b.Addr(), "after another", want)
+	}
+}
+
+// Nobody noted which epochs were used again.
+func TestDirectoryFromBeforeEpochsWereNotedIsNotCompleted(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, broker.Config{Dir: dir})
+	createPlaces(t, b.Addr())
+	cl := transactor(t, b.Addr(), "service")
+	begin(t, cl, "torn", places)
+	before := crashed(t, dir)
+	end(t, cl, kgo.TryCommit)
+	mark(t, before, dir, "events-0", 0)
+	if err := os.Remove(filepath.Join(before, "reused-epochs")); err != nil {
+		t.Fatal(err)
+	}
+	b = start(t, broker.Config{Dir: before})
+	check(t, b.Addr(), "after the crash", fmt.Sprint(map[string][]string{"events-0": {"torn"}}))
+	if _, err := os.Stat(filepath.Join(before, "reused-epochs")); err != nil {
+		t.Error(err)
 	}
 }
 
