@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("EBB_BROKER_CHILD"); dir != "" {
 		child(dir)
 	}
+	if dir := os.Getenv("EBB_BROKER_TRANSACTOR"); dir != "" {
+		transactFor(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func crashed(t *testing.T, dir string) (to string) {
 
 // committed writes a last record to each place and returns what readers of
 // committed records read up to there, place by place.
-func committed(t *testing.T, addr string) string {
+func committed(t *testing.T, addr string) (read map[string][]string) {
 	t.Helper()
 	cl := client(t, addr, kgo.ConsumeTopics("events", "states"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.FetchMaxWait(100*time.Millisecond))
@@ -82,7 +83,7 @@ func committed(t *testing.T, addr string) string {
 	produce(t, cl, records(last, places)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	read := map[string][]string{}
+	read = map[string][]string{}
 	for done := 0; done < len(places); {
 		f := cl.PollFetches(ctx)
 		if err := f.Err0(); err != nil {
@@ -98,7 +99,7 @@ func committed(t *testing.T, addr string) string {
 			}
 		}
 	}
-	return fmt.Sprint(read)
+	return read
 }
 
 // all is what committed returns if each place has these texts.
@@ -112,7 +113,7 @@ func all(texts ...string) string {
 
 func check(t *testing.T, addr, when, want string) {
 	t.Helper()
-	if got := committed(t, addr); got != want {
+	if got := fmt.Sprint(committed(t, addr)); got != want {
 		t.Errorf("%s: got %s, want %s", when, got, want)
 	}
 }
@@ -313,4 +314,74 @@ func TestBatchWithoutItsIndexEntryIsOfItsTransaction(t *testing.T) {
 	check(t, b.Addr(), "after the crash", all("first"))
 	b = start(t, broker.Config{Dir: crashed(t, dir)})
 	check(t, b.Addr(), "after another", all("first"))
+}
+
+// transactFor writes transactions for ever and says what was committed.
+func transactFor(dir string) {
+	b, err := broker.Start(broker.Config{Dir: dir, Addr: "127.0.0.1:0"})
+	if err != nil {
+		panic(err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.TransactionalID("service"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		panic(err)
+	}
+	if _, err := kadm.NewClient(cl).CreateTopics(context.Background(), 2, 1, nil, "events", "states"); err != nil && !strings.Contains(err.Error(), "EXISTS") {
+		panic(err)
+	}
+	for i := 0; ; i++ {
+		text := fmt.Sprintf("%d-%d", os.Getpid(), i)
+		if err := cl.BeginTransaction(); err != nil {
+			panic(err)
+		}
+		if err := cl.ProduceSync(context.Background(), records(text, places)...).FirstErr(); err != nil {
+			panic(err)
+		}
+		if err := cl.EndTransaction(context.Background(), kgo.TryCommit); err != nil {
+			panic(err)
+		}
+		fmt.Println(text)
+	}
+}
+
+func TestTransactionsAreWholeAfterKills(t *testing.T) {
+	dir := t.TempDir()
+	const kills = 5
+	var acked []string
+	for range kills {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "EBB_BROKER_TRANSACTOR="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; ; n++ { // to what it said before it died
+			var text string
+			if _, err := fmt.Fscan(out, &text); err != nil && n >= 50 {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if acked = append(acked, text); n == 50 {
+				_ = cmd.Process.Kill()
+			}
+		}
+		_ = cmd.Wait()
+	}
+	got := committed(t, start(t, broker.Config{Dir: dir}).Addr())
+	for _, place := range places {
+		if !slices.Equal(got[place], got[places[0]]) {
+			t.Errorf("%s has %v, %s has %v", place, got[place], places[0], got[places[0]])
+		}
+	}
+	unsaid := slices.DeleteFunc(got[places[0]], func(text string) bool { return slices.Contains(acked, text) })
+	if n := len(got[places[1]]) - len(unsaid); n != len(acked) {
+		t.Errorf("%d of %d acknowledged transactions are there", n, len(acked))
+	}
+	if len(unsaid) > kills {
+		t.Errorf("%v are there and were not acknowledged", unsaid)
+	}
 }
