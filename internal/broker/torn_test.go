@@ -264,7 +264,7 @@ func TestOldClientsTransactionIsNotCommittedByAnEarlierMarker(t *testing.T) {
 			end(t, cl, kgo.TryCommit)
 			if restart {
 				b.Close()
-				b = start(t, broker.Config{Dir: dir, Addr: addr})
+				start(t, broker.Config{Dir: dir, Addr: addr})
 			}
 			begin(t, cl, "open", places[1:])
 			b = start(t, broker.Config{Dir: crashed(t, dir)})
