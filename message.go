@@ -32,8 +32,8 @@ const (
 const HeaderAsked = "ebb-asked"
 
 // HeaderAt is a state record's header: how far the commands of its partition
-// are done, with the id of their topic, the leader's epoch and the offset of
-// the last one.
+// are done, with the id of their topic, the partition, the leader's epoch and
+// the offset of the last one.
 const HeaderAt = "ebb-at"
 
 // Outcome says how a command went.

@@ -13,15 +13,16 @@ import (
 // are done. The state topic has it, beside what was done, so the group's
 // offsets are only a hint: they may be lost, or put back.
 type position struct {
-	topic  [16]byte // the topic's id; made anew it has another
-	epoch  int32    // of the leader: a log that lost its end and grew again has a higher one
-	offset int64
+	topic     [16]byte // the topic's id; made anew it has another
+	partition int32
+	epoch     int32 // of the leader: a log that lost its end and grew again has a higher one
+	offset    int64
 }
 
 // positionOf returns a record's. Without an id of its topic, or an epoch, it
 // is none: nobody could tell the record from one that took its place.
 func positionOf(r ebb.Record) (p position, ok bool) {
-	p = position{r.TopicID, r.LeaderEpoch, r.Offset}
+	p = position{r.TopicID, r.Partition, r.LeaderEpoch, r.Offset}
 	return p, p.topic != [16]byte{} && p.epoch >= 0
 }
 
@@ -31,28 +32,29 @@ func (p position) beyond(q position) bool {
 }
 
 // text is p as [ebb.HeaderAt] has it: the topic's id as Kafka's tools print it,
-// the epoch and the offset, with dots between.
+// the partition, the epoch and the offset, with dots between.
 func (p position) text() []byte {
 	b := make([]byte, 0, 48)
 	b = base64.RawURLEncoding.AppendEncode(b, p.topic[:])
+	b = strconv.AppendInt(append(b, '.'), int64(p.partition), 10)
 	b = strconv.AppendInt(append(b, '.'), int64(p.epoch), 10)
 	return strconv.AppendInt(append(b, '.'), p.offset, 10)
 }
 
 // parsePosition reads what text wrote. What is damaged is none.
 func parsePosition(b []byte) (p position, ok bool) {
-	id, rest, _ := strings.Cut(string(b), ".")
-	epoch, offset, _ := strings.Cut(rest, ".")
-	if len(id) != base64.RawURLEncoding.EncodedLen(len(p.topic)) {
+	parts := strings.Split(string(b), ".")
+	if len(parts) != 4 || len(parts[0]) != base64.RawURLEncoding.EncodedLen(len(p.topic)) {
 		return position{}, false
 	}
-	n, err1 := base64.RawURLEncoding.Decode(p.topic[:], []byte(id))
-	e, err2 := strconv.ParseUint(epoch, 10, 31)
-	o, err3 := strconv.ParseUint(offset, 10, 63)
-	if n != len(p.topic) || err1 != nil || err2 != nil || err3 != nil {
+	n, err := base64.RawURLEncoding.Decode(p.topic[:], []byte(parts[0]))
+	partition, err1 := strconv.ParseUint(parts[1], 10, 31)
+	epoch, err2 := strconv.ParseUint(parts[2], 10, 31)
+	offset, err3 := strconv.ParseUint(parts[3], 10, 63)
+	if n != len(p.topic) || err != nil || err1 != nil || err2 != nil || err3 != nil {
 		return position{}, false
 	}
-	return position{p.topic, int32(e), int64(o)}, true
+	return position{p.topic, int32(partition), int32(epoch), int64(offset)}, true
 }
 
 // reached returns how far a batch comes in each of its partitions, dead letters

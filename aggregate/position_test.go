@@ -20,9 +20,9 @@ func TestPositionOnTheWire(t *testing.T) {
 		text string
 		want position
 	}{
-		{"AAECAwQFBgcICQoLDA3-_w.0.0", position{id, 0, 0}},
-		{"AAECAwQFBgcICQoLDA3-_w.7.1234", position{id, 7, 1234}},
-		{"AAECAwQFBgcICQoLDA3-_w.2147483647.9223372036854775807", position{id, 1<<31 - 1, 1<<63 - 1}},
+		{"AAECAwQFBgcICQoLDA3-_w.3.0.0", position{id, 3, 0, 0}},
+		{"AAECAwQFBgcICQoLDA3-_w.3.7.1234", position{id, 3, 7, 1234}},
+		{"AAECAwQFBgcICQoLDA3-_w.3.2147483647.9223372036854775807", position{id, 3, 1<<31 - 1, 1<<63 - 1}},
 	} {
 		if got := string(tt.want.text()); got != tt.text {
 			t.Errorf("got %s, want %s", got, tt.text)
@@ -35,8 +35,8 @@ func TestPositionOnTheWire(t *testing.T) {
 
 func FuzzDamagedPosition(f *testing.F) {
 	for _, s := range []string{
-		"", ".", "..", "AAECAwQFBgcICQoLDA3-_w", "AAECAwQFBgcICQoLDA3-_w.7", "AAECAwQFBgcICQoLDA3-_w.7.", "AAECAwQFBgcICQoLDA3-_w.-1.2", "AAECAwQFBgcICQoLDA3-_w.7.-2",
-		"AAECAwQFBgcICQoLDA3-_w.7.2.3", "AAECAwQFBgcICQoLDA3-_w.2147483648.1", "AAECAwQFBgcICQoLDA3-_.7.2", "AAECAwQFBgcICQoLDA3-_w==.7.2", "AAECAwQFBgcICQoLDA3-\n\n.7.2",
+		"", ".", "..", "AAECAwQFBgcICQoLDA3-_w", "AAECAwQFBgcICQoLDA3-_w.3.7", "AAECAwQFBgcICQoLDA3-_w.3.7.", "AAECAwQFBgcICQoLDA3-_w.3.-1.2", "AAECAwQFBgcICQoLDA3-_w.3.7.-2",
+		"AAECAwQFBgcICQoLDA3-_w.3.7.2.3", "AAECAwQFBgcICQoLDA3-_w.3.2147483648.1", "AAECAwQFBgcICQoLDA3-_.3.7.2", "AAECAwQFBgcICQoLDA3-_w==.3.7.2", "AAECAwQFBgcICQoLDA3-\n\n.3.7.2",
 	} {
 		f.Add([]byte(s))
 		if p, ok := parsePosition([]byte(s)); ok {
@@ -56,19 +56,19 @@ func FuzzDamagedPosition(f *testing.F) {
 
 func TestBeyond(t *testing.T) {
 	a, b := [16]byte{1}, [16]byte{2}
-	done := position{a, 5, 100}
+	done := position{a, 3, 5, 100}
 	for _, tt := range []struct {
 		at   position
 		want bool
 	}{
-		{position{a, 5, 0}, false},
-		{position{a, 5, 100}, false},
-		{position{a, 5, 101}, true},
-		{position{a, 4, 99}, false},
-		{position{a, 6, 90}, true}, // the log lost its end, and grew again
-		{position{a, 4, 101}, true},
-		{position{b, 5, 0}, true}, // the topic was made anew
-		{position{b, 0, 100}, true},
+		{position{a, 3, 5, 0}, false},
+		{position{a, 3, 5, 100}, false},
+		{position{a, 3, 5, 101}, true},
+		{position{a, 3, 4, 99}, false},
+		{position{a, 3, 6, 90}, true}, // the log lost its end, and grew again
+		{position{a, 3, 4, 101}, true},
+		{position{b, 3, 5, 0}, true}, // the topic was made anew
+		{position{b, 3, 0, 100}, true},
 	} {
 		if got := tt.at.beyond(done); got != tt.want {
 			t.Errorf("%v: got %t", tt.at, got)
@@ -241,7 +241,7 @@ func TestPositionGoesWithItsPartition(t *testing.T) {
 				Key: []byte("i"), Value: []byte(`{"_id":"i","_seq":4,"value":10}`), Headers: []ebb.Header{{Key: ebb.HeaderAt, Value: []byte(position)}},
 			}}}
 		}
-		s := &script{of: map[int32]int32{7: 12}, states: state("AQAAAAAAAAAAAAAAAAAAAA.3.5")}
+		s := &script{of: map[int32]int32{7: 12}, states: state("AQAAAAAAAAAAAAAAAAAAAA.7.3.5")}
 		ctx, cancel := context.WithCancel(t.Context())
 		again := func() (ebb.Batch, error) { return ebb.Batch{Records: commands}, nil }
 		s.polls = []func() (ebb.Batch, error){

@@ -33,7 +33,7 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 		if n := r.Header(headerPartitions); n != nil && written == "" {
 			written = string(n)
 		}
-		if at, ok := parsePosition(r.Header(ebb.HeaderAt)); ok && at.beyond(done) {
+		if at, ok := parsePosition(r.Header(ebb.HeaderAt)); ok && at.partition == partition && at.beyond(done) { // states may be copies from elsewhere
 			done = at
 		}
 		if err := f.add(r); err != nil {
