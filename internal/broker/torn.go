@@ -67,30 +67,59 @@ func endOpen(dir string, once func(txn) bool, log *slog.Logger) error {
 	if !slices.ContainsFunc(dirs, written) {
 		return nil
 	}
-	pids, err := readPIDs(filepath.Join(dir, "pids.log"))
-	if err != nil {
+	l := logs{committed: map[txn]bool{}, last: map[int64]ending{}}
+	if l.pids, err = readPIDs(filepath.Join(dir, "pids.log")); err != nil {
 		return err
 	}
-	var parts []*part
-	committed := map[txn]bool{}
-	last := map[int64]ending{} // by producer id
-	for _, d := range dirs {
-		p := &part{dir: d, open: map[int64][]int16{}}
+	if err := l.read(dirs); err != nil {
+		return err
+	}
+	open := l.judge(once)
+	if err := l.end(open, once); err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		commits := 0
+		for _, e := range open {
+			if e.commit {
+				commits++
+			}
+		}
+		log.Info("ended transactions that a crash left open", "committed", commits, "aborted", len(open)-commits)
+	}
+	return nil
+}
+
+// logs are all of kfake's, as a crash left them.
+type logs struct {
+	pids      *pids
+	parts     []*part
+	committed map[txn]bool     // somewhere
+	last      map[int64]ending // that a producer has anywhere, by its id
+}
+
+func (l *logs) read(dirs []string) error {
+	for _, dir := range dirs {
+		p := &part{dir: dir, open: map[int64][]int16{}}
 		err := p.read(func(e ending) {
-			committed[e.txn] = committed[e.txn] || e.commit
-			if was, ok := last[e.id]; !ok || e.epoch >= was.epoch {
-				last[e.id] = e
+			l.committed[e.txn] = l.committed[e.txn] || e.commit
+			if was, ok := l.last[e.id]; !ok || e.epoch >= was.epoch {
+				l.last[e.id] = e
 			}
 		})
 		if err != nil {
 			return err
 		}
-		parts = append(parts, p)
+		l.parts = append(l.parts, p)
 	}
+	return nil
+}
 
-	// What a producer has open is one transaction: its last.
+// judge says how what is open ends, by producer id. What a producer has open is
+// one transaction: its last.
+func (l *logs) judge(once func(txn) bool) map[int64]ending {
 	open := map[int64]ending{}
-	for _, p := range parts {
+	for _, p := range l.parts {
 		for id, epochs := range p.open {
 			e, seen := open[id]
 			if !seen {
@@ -104,45 +133,40 @@ func endOpen(dir string, once func(txn) bool, log *slog.Logger) error {
 		}
 	}
 	for id, e := range open {
-		e.commit = e.commit && committed[e.txn] && once(e.txn) && pids.epochs[id] <= e.epoch
+		e.commit = e.commit && l.committed[e.txn] && once(e.txn) && l.pids.epochs[id] <= e.epoch
 		open[id] = e
 	}
+	return open
+}
 
-	// An abort is told to the producer first, so that it cannot go on with the
-	// rest of its transaction; a commit when it is one.
-	for id, e := range open {
-		if !e.commit {
-			if err := pids.ended(e); err != nil {
-				return err
-			}
+// end ends what is open. An abort is told to the producer first, so that it
+// cannot go on with the rest of its transaction; a commit when it is one.
+func (l *logs) end(open map[int64]ending, once func(txn) bool) error {
+	for _, e := range open {
+		if e.commit {
+			continue
 		}
-		delete(last, id)
+		if err := l.pids.ended(e); err != nil {
+			return err
+		}
 	}
-	commits, aborts := 0, 0
-	for _, p := range parts {
+	for _, p := range l.parts {
 		for id := range p.open {
 			if err := p.end(open[id]); err != nil {
 				return err
 			}
 		}
 	}
-	for _, e := range open {
-		if !e.commit {
-			aborts++
+	for id, e := range open {
+		l.last[id] = e
+	}
+	for _, e := range l.last { // ended, but perhaps its producer's epoch was not raised any more
+		if !once(e.txn) {
 			continue
 		}
-		commits++
-		last[e.id] = e
-	}
-	for _, e := range last { // ended, but perhaps its producer's epoch was not raised any more
-		if once(e.txn) {
-			if err := pids.ended(e); err != nil {
-				return err
-			}
+		if err := l.pids.ended(e); err != nil { // which an abort was already
+			return err
 		}
-	}
-	if len(open) > 0 {
-		log.Info("ended transactions that a crash left open", "committed", commits, "aborted", aborts)
 	}
 	return nil
 }

@@ -24,11 +24,16 @@ import (
 // places are the partitions that the transactions here write to.
 var places = []string{"events-0", "events-1", "states-0", "states-1"}
 
-func createPlaces(t *testing.T, addr string) {
+// transacting runs a broker that has the places, and a client with a
+// transactional id.
+func transacting(t *testing.T, id string, opts ...kgo.Opt) (dir string, b *broker.Broker, cl *kgo.Client) {
 	t.Helper()
-	if _, err := kadm.NewClient(client(t, addr)).CreateTopics(t.Context(), 2, 1, nil, "events", "states"); err != nil {
+	dir = t.TempDir()
+	b = start(t, broker.Config{Dir: dir})
+	if _, err := kadm.NewClient(client(t, b.Addr())).CreateTopics(t.Context(), 2, 1, nil, "events", "states"); err != nil {
 		t.Fatal(err)
 	}
+	return dir, b, transactor(t, b.Addr(), id, opts...)
 }
 
 // transactor returns a client with a transactional id.
@@ -138,10 +143,7 @@ func mark(t *testing.T, dir, after, place string, less int) {
 }
 
 func TestTornTransactionIsCompleted(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir})
-	createPlaces(t, b.Addr())
-	cl := transactor(t, b.Addr(), "service")
+	dir, _, cl := transacting(t, "service")
 	begin(t, cl, "first", places)
 	end(t, cl, kgo.TryCommit)
 	begin(t, cl, "aborted", places)
@@ -207,10 +209,7 @@ func TestTornTransactionIsCompleted(t *testing.T) {
 }
 
 func TestHalfAMarkerIsNone(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir})
-	createPlaces(t, b.Addr())
-	cl := transactor(t, b.Addr(), "service")
+	dir, _, cl := transacting(t, "service")
 	begin(t, cl, "torn", places)
 	before := crashed(t, dir)
 	end(t, cl, kgo.TryCommit)
@@ -233,10 +232,7 @@ func TestHalfAMarkerIsNone(t *testing.T) {
 
 // Nobody noted which epochs were used again.
 func TestDirectoryFromBeforeEpochsWereNotedIsNotCompleted(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir})
-	createPlaces(t, b.Addr())
-	cl := transactor(t, b.Addr(), "service")
+	dir, b, cl := transacting(t, "service")
 	begin(t, cl, "torn", places)
 	before := crashed(t, dir)
 	end(t, cl, kgo.TryCommit)
@@ -255,11 +251,8 @@ func TestDirectoryFromBeforeEpochsWereNotedIsNotCompleted(t *testing.T) {
 func TestOldClientsTransactionIsNotCommittedByAnEarlierMarker(t *testing.T) {
 	for _, restart := range []bool{false, true} { // in which kfake forgets what ended
 		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
-			dir := t.TempDir()
-			b := start(t, broker.Config{Dir: dir})
-			createPlaces(t, b.Addr())
+			dir, b, cl := transacting(t, "old", kgo.MaxVersions(kversion.V3_6_0()))
 			addr := b.Addr()
-			cl := transactor(t, addr, "old", kgo.MaxVersions(kversion.V3_6_0()))
 			begin(t, cl, "first", places[:2])
 			end(t, cl, kgo.TryCommit)
 			if restart {
@@ -278,11 +271,8 @@ func TestOldClientsTransactionIsNotCommittedByAnEarlierMarker(t *testing.T) {
 
 // Open transactions go on after a clean shutdown.
 func TestOpenTransactionOutlivesARestart(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir})
-	createPlaces(t, b.Addr())
+	dir, b, cl := transacting(t, "service")
 	addr := b.Addr()
-	cl := transactor(t, addr, "service")
 	begin(t, cl, "first", places)
 	b.Close()
 	b = start(t, broker.Config{Dir: dir, Addr: addr})
@@ -292,10 +282,7 @@ func TestOpenTransactionOutlivesARestart(t *testing.T) {
 
 // A death between a batch and its entry in the index.
 func TestBatchWithoutItsIndexEntryIsOfItsTransaction(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, broker.Config{Dir: dir})
-	createPlaces(t, b.Addr())
-	cl := transactor(t, b.Addr(), "service")
+	dir, b, cl := transacting(t, "service")
 	begin(t, cl, "first", places)
 	end(t, cl, kgo.TryCommit)
 	begin(t, cl, "open", places)
