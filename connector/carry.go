@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
-	"github.com/ebb-events/ebb/sse"
 )
 
 // gapReason is what the channels are told about replies that nobody saw.
@@ -71,48 +69,20 @@ func (c *Connector) load(batch ebb.Batch) load {
 
 // add adds a reply to l, unless there is a reason not to.
 func (c *Connector) add(l *load, record ebb.Record) (reason string) {
-	r, reason := parse(record.Value, c.cfg.NameField)
-	if reason != "" {
-		return reason
-	}
-	recipients, reason := r.recipients(c.cfg.Issuers, c.excluded)
-	if reason != "" || len(recipients) == 0 {
-		return reason
-	}
-	out := channel.Record{
-		Kind: channel.Event,
-		Name: c.cfg.EventName,
-		Data: r.payload,
-		Src:  channel.Src{TopicID: record.TopicID, Partition: record.Partition, Offset: record.Offset},
-	}
-	if name, ok := unquote(r.name); ok && validName(name) {
-		out.Name = name
-	}
-	large := len(r.payload) > c.maxEvent
+	src := channel.Src{TopicID: record.TopicID, Partition: record.Partition, Offset: record.Offset}
+	records, large, reason := c.translator.Translate(record.Value, src)
 	if large {
-		out.Data = r.placeholder()
 		l.truncated++
 	}
-	sender, _ := unquote(r.sub)
-	theirs := out.Data
-	if !large && (len(recipients) > 1 || recipients[0] != sender) {
-		theirs = r.forOthers()
-	}
-	for _, user := range recipients {
-		one := out
-		if one.Channel = user; user != sender {
-			one.Data = theirs
-		}
-		l.records = append(l.records, one)
-	}
-	return ""
+	l.records = append(l.records, records...)
+	return reason
 }
 
 // lower makes placeholders of more, where the log takes less than was said.
 func (c *Connector) lower(err error) {
-	if errors.Is(err, ebb.ErrTooLarge) && c.maxEvent > minMaxEvent {
-		c.cfg.Log.Error("the channel log refuses long events; raise its max.message.bytes", "bytes", c.maxEvent)
-		c.maxEvent = max(c.maxEvent/2, minMaxEvent)
+	if t := c.translator; errors.Is(err, ebb.ErrTooLarge) && t.maxEvent > minMaxEvent {
+		c.cfg.Log.Error("the channel log refuses long events; raise its max.message.bytes", "bytes", t.maxEvent)
+		t.maxEvent = max(t.maxEvent/2, minMaxEvent)
 	}
 }
 
@@ -146,7 +116,3 @@ func oldest(records []ebb.Record) time.Time {
 	}
 	return t
 }
-
-// validName tells whether events may have that name: the edge's own begin
-// with "ebb.".
-func validName(name string) bool { return sse.ValidName(name) && !strings.HasPrefix(name, "ebb.") }

@@ -11,7 +11,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -48,17 +47,10 @@ type Metrics struct {
 	Delay     func(sinceReply time.Duration) // the age of the oldest reply of a batch once it is in the log
 }
 
-// The limits of Config.MaxEvent.
-const (
-	minMaxEvent     = 4 << 10 // room for every placeholder
-	defaultMaxEvent = 900_000
-)
-
 // Connector carries replies.
 type Connector struct {
-	cfg      Config
-	maxEvent int
-	excluded map[ebb.Username]bool
+	cfg        Config
+	translator *Translator
 }
 
 // New returns a connector, or says what is wrong with cfg.
@@ -66,27 +58,15 @@ func New(cfg Config) (*Connector, error) {
 	if cfg.Source == nil || cfg.Sink == nil {
 		return nil, errors.New("connector: Source and Sink are required")
 	}
-	if cfg.MaxEvent == 0 {
-		cfg.MaxEvent = defaultMaxEvent
-	}
-	if cfg.MaxEvent < minMaxEvent {
-		return nil, fmt.Errorf("connector: MaxEvent is %d, want at least %d", cfg.MaxEvent, minMaxEvent)
-	}
-	if cfg.EventName != "" && !validName(cfg.EventName) {
-		return nil, fmt.Errorf("connector: EventName is %q, want at most 64 of A-Za-z0-9._:- and no ebb. before them", cfg.EventName)
-	}
-	if err := issuers(cfg.Issuers).check(); err != nil {
-		return nil, fmt.Errorf("connector: %w", err)
+	translator, err := NewTranslator(cfg)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.Metrics = cfg.Metrics.complete()
-	c := &Connector{cfg: cfg, maxEvent: cfg.MaxEvent, excluded: map[ebb.Username]bool{}}
-	for _, user := range cfg.Exclude {
-		c.excluded[user] = true
-	}
-	return c, nil
+	return &Connector{cfg, translator}, nil
 }
 
 func (m Metrics) complete() Metrics {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -71,7 +72,7 @@ func (g *Gateway) send(ctx context.Context, at place, m ebb.Message) error {
 	case errors.Is(err, ebb.ErrUnknownType):
 		return noType(at)
 	case errors.Is(err, ebb.ErrTooLarge):
-		return tooLarge(err)
+		return g.tooLarge(err)
 	case err != nil:
 		return away("It is not known whether the command arrived. Send it again with the same _corr.", err)
 	}
@@ -92,8 +93,8 @@ func (g *Gateway) cursor(ctx context.Context, user ebb.Username) string {
 	return c.String()
 }
 
-func tooLarge(cause error) error {
-	return &problem{status: http.StatusRequestEntityTooLarge, detail: "The command is too large: it has at most 1 MiB, together with the claims of its sender.", cause: cause}
+func (g *Gateway) tooLarge(cause error) error {
+	return &problem{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("The command is too large: it has at most %d KiB, together with the claims of its sender.", g.cfg.MaxBody>>10), cause: cause}
 }
 
 func notJSON(detail string) error {
@@ -109,7 +110,7 @@ func (g *Gateway) body(w http.ResponseWriter, r *http.Request) (ebb.Message, err
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.cfg.MaxBody))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
-		return nil, tooLarge(err)
+		return nil, g.tooLarge(err)
 	}
 	if err != nil {
 		return nil, bad("The body could not be read.")

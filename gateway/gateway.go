@@ -40,6 +40,10 @@ type Config struct {
 	GripKeys   []grip.Key // the edge signs its set-up calls with one of them; there is no set-up if none
 	GripIssuer string     // who must have signed set-up calls; anybody with the key if empty
 
+	// KeepAlive is how often an edge that is not Ebb's sends something on a
+	// stream that is silent; not at all if zero. Ebb's own does so by itself.
+	KeepAlive time.Duration
+
 	Issuers   []Issuer          // whose access tokens are good; there is only set-up if none
 	Transport http.RoundTripper // fetches their keys; net/http's if nil
 	Cookie    string            // where browsers have a token; access_token if empty
@@ -145,8 +149,8 @@ func (g *Gateway) limits() error {
 	if c.FirstUse < 0 || c.FirstUse > time.Minute {
 		return fmt.Errorf("FirstUse is %v, want at most a minute", c.FirstUse)
 	}
-	if c.MaxSession < 0 || c.MaxBody < 0 {
-		return errors.New("MaxSession and MaxBody cannot be negative")
+	if c.MaxSession < 0 || c.MaxBody < 0 || c.KeepAlive < 0 {
+		return errors.New("MaxSession, MaxBody and KeepAlive cannot be negative")
 	}
 	if c.MaxSession > session.Longest {
 		return fmt.Errorf("MaxSession is %v, want %v at most", c.MaxSession, session.Longest)

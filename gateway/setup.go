@@ -54,6 +54,9 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 		Hold:     &grip.Hold{Mode: grip.ModeStream, Channels: []grip.Channel{{Name: t.User}}, Meta: meta},
 		Response: grip.Response{Code: http.StatusOK, Header: streamHeader},
 	}
+	if g.cfg.KeepAlive > 0 {
+		instruct.Hold.KeepAlive = &grip.KeepAlive{Content: ":\n\n", Timeout: g.cfg.KeepAlive}
+	}
 	w.Header().Set("Content-Type", grip.InstructType)
 	return writeJSON(w, http.StatusOK, instruct)
 }
