@@ -5,7 +5,7 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz isolation scan siege chaos history latency bench commands kafka vuln build clean
+.PHONY: help test deps lint go web e2e fresh fuzz isolation scan siege chaos history latency bench commands kafka vuln build lambda clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,15 @@ test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 
 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
+
+ARCHS ?= arm64 amd64
+
+lambda:          ## the AWS Lambda functions, as dist/lambda/<arch>/<name>/bootstrap
+	@set -e; for arch in $(ARCHS); do for name in connect setup notify command; do \
+		echo "dist/lambda/$$arch/$$name/bootstrap"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -tags lambda.norpc -ldflags '-s -w' \
+			-o dist/lambda/$$arch/$$name/bootstrap ./lambda/$$name; \
+	done; done
 
 deps: $(CACHE)/kafka/.done $(CACHE)/h2spec web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
 	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin && need_testssl && need_slowhttptest
@@ -109,4 +118,4 @@ vuln:            ## known holes in what we depend on
 	$(GO) run $(word 2,$(VERSIONS)) ./...
 
 clean:           ## what was built or fetched
-	rm -rf ebb $(CACHE) web/node_modules testdata/grip/node_modules testdata/oidc/node_modules web/dist web/e2e/out
+	rm -rf ebb dist $(CACHE) web/node_modules testdata/grip/node_modules testdata/oidc/node_modules web/dist web/e2e/out

@@ -21,17 +21,21 @@
 // AllViewerExceptHostHeader; nothing may be cached (CachingDisabled).
 //
 // Behind CloudFront with origin access control (OAC)
+//
 //   - Authorization is CloudFront's, for its signature. The user's token is
 //     then in the cookie EBB_COOKIE, or in the header
 //
 //     Ebb-Authorization: Bearer <token>
 //
 //     which counts everywhere, and before Authorization.
+//
 //   - Lambda wants the SHA-256 of every body signed, so who sends a POST, PUT,
 //     PATCH or DELETE with a body must add X-Amz-Content-Sha256, in hex, of
 //     the body, also of an empty one. GETs (the redirect, the set-up call)
 //     need nothing. Where pages cannot do that, put command behind an HTTP API.
+//
 //   - EBB_HOST is the name that browsers know, since Host is the function's.
+//
 //   - EBB_VIEWER_ADDRESS names the header that has the browser's address, for
 //     the audit: CloudFront-Viewer-Address (to be named in the origin request
 //     policy). Set it only if nobody can call the function but the proxy.
@@ -59,6 +63,8 @@
 //	          EBB_GRIP_KEY          required: key that the edge signs its calls with
 //	          EBB_GRIP_KEY_OLD      the one before it
 //	          EBB_GRIP_ISS          who must have signed; anybody with the key if empty
+//	          EBB_KEEP_ALIVE        20s for Pushpin and Fastly, whose streams are silent
+//	                                otherwise; not for Ebb's edge
 //	          requests
 //	command   EBB_COMMAND_TOPIC     required: ARN of the SNS topic of commands
 //	          EBB_TYPES             <app>-<type>,...: which there are; any if empty
@@ -102,7 +108,8 @@
 // # When publishing fails
 //
 // What is well is published, whatever else is in the event. An edge that is
-// away is tried again until five seconds are left of the function's time-out.
+// away is tried again until a fifth of the function's time-out is left, five
+// seconds at most.
 // After that, or if a record can be nobody's, the function fails with the ids
 // and the reasons (`notify: 1 of 3 records not published: <id>: no-recipient`).
 // Lambda tries again after one minute and after two, and then hands the event

@@ -1,0 +1,7 @@
+// Command notify publishes replies out of SNS, as an AWS Lambda function: see
+// package lambda.
+package main
+
+import "github.com/ebb-events/ebb/lambda"
+
+func main() { lambda.Start(lambda.Notify) }
