@@ -53,7 +53,7 @@ var imports = map[string]string{
 	"dev":            "grip",
 	// what a bench measures
 	"bench/service": ". aggregate aggregate/disk kafka",
-	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
+	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/aws internal/broker internal/serve kafka view",
 	// what a team's tests play with
 	"aggregate/aggregatetest": ". aggregate",
 }

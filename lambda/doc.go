@@ -96,8 +96,8 @@
 //
 // A message on the command topic is a command as the gateway would put it on
 // Kafka, at most 256 KiB, with the attributes type and command to filter by.
-// If the topic is FIFO, its group is the instance, and a repeat of (user, type,
-// id, command, _corr) within five minutes is one.
+// If the topic is FIFO, its group is the instance. A command that a client sends
+// again is a message again: the service answers it as a duplicate.
 //
 // A message for notify is a reply, as a service would put it on its reply
 // topic: with _jwt, whose sub says who hears it, and which goes no further.

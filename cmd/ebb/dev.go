@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -36,6 +37,10 @@ type devCmd struct {
 	topicFlags `embed:"" group:"Kafka:"`
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most."`
+
+	Lambda        bool   `group:"Functions:" help:"Take the AWS Lambda functions, and SNS, in the places of gateway and connector."`
+	SNSAddr       string `group:"Functions:" name:"sns-addr" default:"127.0.0.1:8086" placeholder:"HOST:PORT" help:"Address of the SNS stand-in, with --lambda: POST /redeliver?last=N, GET /failures."`
+	functionFlags `embed:"" group:"Functions:"`
 }
 
 // Run is ebb dev: what the other subcommands run, in one process.
@@ -133,14 +138,23 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 	if err != nil {
 		return err
 	}
+	handler := http.Handler(api)
+	if d.Lambda {
+		if handler, err = d.addLambda(p, client, api, on); err != nil {
+			return err
+		}
+	}
 	local := frontFlags{Proxies: thisMachine}
 	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
-		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
+		API: handler, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
 	}), Drain: api.Drain}, nil))
 
 	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
 	if err := edge.add(p, client, client.Sessions(), on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
 		return err
+	}
+	if d.Lambda {
+		return nil // notify is in the connector's place
 	}
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}
 	return connector.add(p, client, nil)

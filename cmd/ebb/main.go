@@ -22,6 +22,7 @@ type commands struct {
 	Gateway   gatewayCmd   `cmd:"" help:"Authenticate browsers, send them on to the edge, take their commands."`
 	Edge      edgeCmd      `cmd:"" help:"Hold the browsers' streams."`
 	Connector connectorCmd `cmd:"" help:"Carry replies to the channels of the users they are for."`
+	Lambda    lambdaCmd    `cmd:"" help:"Run the AWS Lambda functions on this machine, with stand-ins for what is around them."`
 	Revoke    revokeCmd    `cmd:"" help:"End a user's sessions, on all edges."`
 	Demo      demoCmd      `cmd:"" help:"Execute the commands of the demonstration's task board."`
 	Bench     benchCmd     `cmd:"" help:"Measure, from outside, what a server of its own does."`

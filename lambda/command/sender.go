@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -85,7 +83,7 @@ func (s *sender) message(m ebb.Message, typ, id string, command []byte) *sns.Pub
 	}
 	if s.fifo {
 		in.MessageGroupId = &id
-		in.MessageDeduplicationId = aws.String(repeat(m, typ, id))
+		in.MessageDeduplicationId = aws.String(rand.Text()) // of the SDK's own repeats; those of clients are answered by the service
 	}
 	return in
 }
@@ -97,11 +95,4 @@ func size(in *sns.PublishInput) int {
 		n += len(name) + len(*a.DataType) + len(*a.StringValue)
 	}
 	return n
-}
-
-// repeat is the same for a command that is sent again.
-func repeat(m ebb.Message, typ, id string) string {
-	b, _ := json.Marshal([]string{m.User().Name, typ, id, m.String(ebb.FieldCommand), m.String(ebb.FieldCorr)}) // strings: cannot fail
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
