@@ -130,23 +130,31 @@ func takeToken(h http.Header) {
 	}
 }
 
-// remote is who asks, as host:port. CloudFront puts no brackets around IPv6.
+// remote is who asks, as host:port.
 func (f front) remote(in request, h http.Header) string {
-	if f.viewer != "" {
-		said := h.Get(f.viewer)
-		if ip, err := netip.ParseAddr(said); err == nil {
-			return netip.AddrPortFrom(ip, 0).String()
-		}
-		if at, err := netip.ParseAddrPort(said); err == nil {
-			return at.String()
-		}
-		if i := strings.LastIndexByte(said, ':'); i > 0 {
-			if ip, err := netip.ParseAddr(said[:i]); err == nil {
-				return net.JoinHostPort(ip.String(), said[i+1:])
-			}
-		}
+	if at := addrPort(h.Get(f.viewer)); f.viewer != "" && at.IsValid() {
+		return at.String()
 	}
 	return net.JoinHostPort(in.Context.HTTP.SourceIP, "0")
+}
+
+// addrPort reads an address with a port, maybe without. CloudFront puts no
+// brackets around one of IPv6, so what is behind its last colon is the port,
+// also where it could be of the address.
+func addrPort(s string) netip.AddrPort {
+	if at, err := netip.ParseAddrPort(s); err == nil {
+		return at
+	}
+	if i := strings.LastIndexByte(s, ':'); i > 0 {
+		if at, err := netip.ParseAddrPort("[" + s[:i] + "]" + s[i:]); err == nil {
+			return at
+		}
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip, 0)
 }
 
 type readCloser struct{ *bytes.Reader }
