@@ -17,15 +17,10 @@ import (
 // Notify publishes the replies of SNS messages to the channels of the users
 // they are for.
 func Notify(s *Settings) (Handler, error) {
-	translator, err1 := connector.NewTranslator(connector.Config{
-		MaxEvent: s.Int("EBB_MAX_EVENT"), EventName: s.Text("EBB_EVENT_NAME"), NameField: s.Text("EBB_NAME_FIELD"),
-		Exclude: s.List("EBB_EXCLUDE"), Issuers: namespaces(s),
-	})
-	edges, err2 := newEdges(s)
-	if err := errors.Join(s.Err(), err1, err2); err != nil {
+	n, err := newNotifier(s)
+	if err != nil {
 		return nil, err
 	}
-	n := &notifier{translator: translator, edges: edges, log: s.Log}
 	return n.handle, nil
 }
 
@@ -33,6 +28,15 @@ type notifier struct {
 	translator *connector.Translator
 	edges      edges
 	log        *slog.Logger
+}
+
+func newNotifier(s *Settings) (*notifier, error) {
+	translator, err1 := connector.NewTranslator(connector.Config{
+		MaxEvent: s.Int("EBB_MAX_EVENT"), EventName: s.Text("EBB_EVENT_NAME"), NameField: s.Text("EBB_NAME_FIELD"),
+		Exclude: s.List("EBB_EXCLUDE"), Issuers: namespaces(s),
+	})
+	edges, err2 := newEdges(s)
+	return &notifier{translator, edges, s.Log}, errors.Join(s.Err(), err1, err2)
 }
 
 // notification is an event of SNS, or of an SQS queue behind it.

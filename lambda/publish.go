@@ -68,6 +68,7 @@ const maxRequest = 512 << 10
 func (es edges) publish(ctx context.Context, messages []*message) {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
+	holdBack(messages)
 	faults := make([]map[*message]string, len(es))
 	var all sync.WaitGroup
 	for i, p := range es {
