@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
@@ -33,8 +35,10 @@ func newSender(s *lambda.Settings) (gateway.Sender, error) {
 	if part := strings.Split(topic, ":"); topic != "" && (len(part) != 6 || part[0] != "arn" || part[2] != "sns") {
 		return nil, fmt.Errorf("EBB_COMMAND_TOPIC: %q is no ARN of a topic", topic)
 	}
+	patient := retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 300 * time.Millisecond }) // the client waits
 	options := sns.Options{
-		Region: s.Required("AWS_REGION"),
+		Retryer: retry.AddWithErrorCodes(patient, (*types.ThrottledException)(nil).ErrorCode()), // which is not among the SDK's
+		Region:  s.Required("AWS_REGION"),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{
 				AccessKeyID: s.Text("AWS_ACCESS_KEY_ID"), SecretAccessKey: s.Text("AWS_SECRET_ACCESS_KEY"), SessionToken: s.Text("AWS_SESSION_TOKEN"),
