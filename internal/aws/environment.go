@@ -109,8 +109,9 @@ func (e *environment) attend(said io.Reader) {
 	e.finish("", outcome{err: &FunctionError{"Runtime.ExitError", fmt.Sprintf("%s ended: %v", e.of.Name, err)}})
 }
 
-// invoke hands an event to the program and waits for the answer.
-func (e *environment) invoke(event []byte, timeout time.Duration) ([]byte, error) {
+// invoke hands an event to the program and waits for the answer. taken tells
+// whether the program has seen it.
+func (e *environment) invoke(event []byte, timeout time.Duration) (answer []byte, taken bool, err error) {
 	i := &invocation{newID(), event, time.Now().Add(timeout), make(chan outcome, 1)}
 	e.mu.Lock()
 	e.now = i
@@ -118,21 +119,21 @@ func (e *environment) invoke(event []byte, timeout time.Duration) ([]byte, error
 	e.pending <- i
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
+	var o outcome
 	select {
-	case o := <-i.done:
-		return o.answer, o.err
+	case o = <-i.done:
 	case <-e.gone:
 		select {
-		case o := <-i.done: // its last word
-			return o.answer, o.err
+		case o = <-i.done: // its last word
 		default:
-			return nil, &FunctionError{"Runtime.ExitError", e.of.Name + " ended"}
+			o.err = &FunctionError{"Runtime.ExitError", e.of.Name + " ended"}
 		}
 	case <-limit.C:
 		e.end()
 		<-e.gone
-		return nil, &FunctionError{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())}
+		o.err = &FunctionError{"Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())}
 	}
+	return o.answer, len(e.pending) == 0, o.err
 }
 
 // end kills the program, as Lambda does.

@@ -53,23 +53,33 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	e, err := f.environment()
-	if err != nil {
-		return nil, err
-	}
 	timeout := f.Timeout
 	if timeout == 0 {
 		timeout = 30 * time.Second
 	}
-	answer, err := e.invoke(event, timeout)
-	if e.ended() {
+	for {
+		e, used, err := f.environment()
+		if err != nil {
+			return nil, err
+		}
+		answer, taken, err := e.invoke(event, timeout)
+		if !e.ended() {
+			f.rest(e)
+			return answer, err
+		}
 		f.forget(e)
-		return answer, err
+		if taken || !used {
+			return answer, err
+		}
+		// It ended by what it did before, and never saw the event.
 	}
+}
+
+// rest keeps an environment for the next event.
+func (f *Function) rest(e *environment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.idle = append(f.idle, e)
-	return answer, err
 }
 
 // room has a place for each environment.
@@ -86,27 +96,26 @@ func (f *Function) room() chan struct{} {
 	return f.places
 }
 
-// environment returns one that is idle, the latest that was used, or a new one.
-func (f *Function) environment() (*environment, error) {
+// environment returns one that was used, the latest, or a new one.
+func (f *Function) environment() (e *environment, used bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	for n := len(f.idle); n > 0; n = len(f.idle) {
 		e := f.idle[n-1]
 		f.idle = f.idle[:n-1]
 		if !e.ended() {
-			return e, nil
+			return e, true, nil
 		}
 		delete(f.all, e)
 	}
-	e, err := f.start()
-	if err != nil {
-		return nil, fmt.Errorf("aws: starting %s: %w", f.Name, err)
+	if e, err = f.start(); err != nil {
+		return nil, false, fmt.Errorf("aws: starting %s: %w", f.Name, err)
 	}
 	f.all[e] = true
-	return e, nil
+	return e, false, nil
 }
 
 func (f *Function) forget(e *environment) {
