@@ -43,6 +43,9 @@ func (a *Async) Go(event []byte) {
 	a.going.Go(func() { a.carry(ctx, event) })
 }
 
+// Wait returns when every event was carried, or has failed for good.
+func (a *Async) Wait() { a.going.Wait() }
+
 // Close ends everything that goes on.
 func (a *Async) Close() {
 	a.mu.Lock()
