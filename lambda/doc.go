@@ -37,8 +37,9 @@
 //   - EBB_HOST is the name that browsers know, since Host is the function's.
 //
 //   - EBB_VIEWER_ADDRESS names the header that has the browser's address, for
-//     the audit: CloudFront-Viewer-Address (to be named in the origin request
-//     policy). Set it only if nobody can call the function but the proxy.
+//     the audit: CloudFront-Viewer-Address, or one that a CloudFront function
+//     sets, which may have no port. Set it only if nobody can call the function
+//     but the proxy.
 //
 // # Environment
 //

@@ -132,20 +132,22 @@ func takeToken(h http.Header) {
 
 // remote is who asks, as host:port.
 func (f front) remote(in request, h http.Header) string {
-	if at := addrPort(h.Get(f.viewer)); f.viewer != "" && at.IsValid() {
+	if at := addrPort(h.Get(f.viewer), strings.EqualFold(f.viewer, cloudFrontViewer)); f.viewer != "" && at.IsValid() {
 		return at.String()
 	}
 	return net.JoinHostPort(in.Context.HTTP.SourceIP, "0")
 }
 
-// addrPort reads an address with a port, maybe without. CloudFront puts no
-// brackets around one of IPv6, so what is behind its last colon is the port,
-// also where it could be of the address.
-func addrPort(s string) netip.AddrPort {
+// cloudFrontViewer is the header in which CloudFront itself says who asks.
+const cloudFrontViewer = "CloudFront-Viewer-Address"
+
+// addrPort reads an address with or without a port. CloudFront puts no brackets
+// around IPv6, so bare tells that what is behind its last colon is the port.
+func addrPort(s string, bare bool) netip.AddrPort {
 	if at, err := netip.ParseAddrPort(s); err == nil {
 		return at
 	}
-	if i := strings.LastIndexByte(s, ':'); i > 0 {
+	if i := strings.LastIndexByte(s, ':'); bare && i > 0 {
 		if at, err := netip.ParseAddrPort("[" + s[:i] + "]" + s[i:]); err == nil {
 			return at
 		}

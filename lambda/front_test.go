@@ -140,6 +140,21 @@ func TestHostAndAddressBehindCloudFront(t *testing.T) {
 	}
 }
 
+// TestAddressByAHeaderOfOnesOwn has no port, as a CloudFront function knows it.
+func TestAddressByAHeaderOfOnesOwn(t *testing.T) {
+	f := front{viewer: "Ebb-Viewer-Address"}
+	for said, want := range map[string]string{
+		"203.0.113.9":         "203.0.113.9:0",
+		"2001:db8::5:1":       "[2001:db8::5:1]:0",
+		"[2001:db8::5]:1":     "[2001:db8::5]:1",
+		"2001:db8::5:1, 10::": "198.51.100.7:0",
+	} {
+		if got, _ := through(t, f, ofURL("GET", "/", "", `"ebb-viewer-address":"`+said+`"`, ""), nil); got.RemoteAddr != want {
+			t.Errorf("%q: from %s, want %s", said, got.RemoteAddr, want)
+		}
+	}
+}
+
 func TestResponses(t *testing.T) {
 	_, out := through(t, front{}, ofURL("GET", "/", "", "", ""), func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("Vary", "Origin")
