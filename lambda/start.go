@@ -76,6 +76,8 @@ func (i *instance) refers() bool {
 
 // build makes the handler.
 func (i *instance) build(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
+	defer cancel()
 	v := newVault(i.lookup)
 	s := &Settings{Log: i.log, ctx: ctx, lookup: i.lookup, vault: v}
 	h, err := i.function(s)

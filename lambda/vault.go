@@ -59,6 +59,8 @@ func (v *vault) resolve(ctx context.Context, text string) (string, error) {
 // changed tells whether something that was referred to is something else now.
 // What cannot be had now is as it was.
 func (v *vault) changed(ctx context.Context) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
+	defer cancel()
 	for ref, was := range v.known {
 		now, failed := v.ask(ctx, ref)
 		if failed != nil {
@@ -71,7 +73,7 @@ func (v *vault) changed(ctx context.Context) (changed bool, err error) {
 }
 
 const (
-	vaultTimeout = 3 * time.Second // for all attempts
+	vaultTimeout = 3 * time.Second // for all that a function wants; an edge waits 5 s for set-up
 	vaultPause   = 50 * time.Millisecond
 	maxSecret    = 128 << 10 // bytes of an answer; secrets have 64 KiB
 )
@@ -80,8 +82,6 @@ var errNotReady = errors.New("the extension is not ready")
 
 // ask fetches what a reference means, again while the extension starts.
 func (v *vault) ask(ctx context.Context, ref string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
-	defer cancel()
 	for {
 		text, err := v.try(ctx, ref)
 		if !errors.Is(err, errNotReady) {

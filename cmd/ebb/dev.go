@@ -85,6 +85,8 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 type devListeners struct {
 	front, control net.Listener
 	edge           *dev.Cutter
+	sns            net.Listener      // of --lambda
+	functions      map[string]string // its programs
 }
 
 // listen opens the addresses first, so that one in use is told before anything
@@ -103,6 +105,11 @@ func (d *devCmd) listen(p *process) (on devListeners, err error) {
 	}
 	if d.EdgeURL == nil {
 		d.EdgeURL = mustParse(baseURL(ln.Addr(), ""))
+	}
+	if d.Lambda {
+		if err := d.listenLambda(p, &on); err != nil {
+			return on, err
+		}
 	}
 	return on, p.serveAdmin(d.AdminAddr)
 }

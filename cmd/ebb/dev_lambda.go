@@ -19,20 +19,13 @@ import (
 // publishers of SNS would do, is done here: commands go to the service, and its
 // replies come from it.
 func (d *devCmd) addLambda(p *process, client *kafka.Client, gateway http.Handler, on devListeners) (http.Handler, error) {
-	ln, err := p.listen(d.SNSAddr, "--sns-addr", "sns")
+	env, err := d.lambdaEnv(on)
 	if err != nil {
 		return nil, err
 	}
-	env, err := d.lambdaEnv(on, baseURL(ln.Addr(), ""))
-	if err != nil {
-		return nil, err
-	}
-	fs, err := d.newFunctions(func(string) []string { return env }, p.env.log)
-	if err != nil {
-		return nil, err
-	}
+	fs := newFunctions(on.functions, env, p.env.log)
 	p.atEnd(fs.close)
-	p.handler("sns", ln, fs.events())
+	p.handler("sns", on.sns, fs.events())
 	source := client.Replies("ebb-lambda")
 	p.atEnd(source.Close)
 	p.worker("sns", func(ctx context.Context) error { return carryReplies(ctx, source, fs.sns) })
@@ -42,8 +35,17 @@ func (d *devCmd) addLambda(p *process, client *kafka.Client, gateway http.Handle
 	return fs.handler(func(f *aws.Function) http.Handler { return &aws.Front{Invoke: f.Invoke} }, gateway), nil
 }
 
+// listenLambda finds the functions, and opens the address of SNS.
+func (d *devCmd) listenLambda(p *process, on *devListeners) (err error) {
+	if on.functions, err = d.programs(); err != nil {
+		return err
+	}
+	on.sns, err = p.listen(d.SNSAddr, "--sns-addr", "sns")
+	return err
+}
+
 // lambdaEnv is what a deployment would tell the functions.
-func (d *devCmd) lambdaEnv(on devListeners, sns string) ([]string, error) {
+func (d *devCmd) lambdaEnv(on devListeners) ([]string, error) {
 	keys, err := filepath.Abs(filepath.Join(d.Data, "keys"))
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (d *devCmd) lambdaEnv(on devListeners, sns string) ([]string, error) {
 		types = []string{demo.Tasks().Name}
 	}
 	env := []string{
-		"AWS_ENDPOINT_URL_SNS=" + sns,
+		"AWS_ENDPOINT_URL_SNS=" + baseURL(on.sns.Addr(), ""),
 		"EBB_EDGE_URL=" + d.EdgeURL.String(),
 		"EBB_TICKET_KEY=" + key("", "ticket"),
 		"EBB_FIRST_USE=" + d.FirstUse.String(),

@@ -35,27 +35,38 @@ type functions struct {
 	log      *slog.Logger
 }
 
-// newFunctions returns what is in dir, with the environment that each is to
-// have, by name.
-func (f functionFlags) newFunctions(env func(name string) []string, log *slog.Logger) (*functions, error) {
+// programs returns where each function is, by name.
+func (f functionFlags) programs() (map[string]string, error) {
 	dir := f.Functions
 	if dir == "" {
 		dir = filepath.Join("dist", "lambda", runtime.GOARCH)
 	}
-	fs := &functions{sns: &aws.SNS{}, failures: &aws.Failures{}, log: log}
-	for name, to := range map[string]**aws.Function{"connect": &fs.connect, "setup": &fs.setup, "command": &fs.command, "notify": &fs.notify} {
+	paths := map[string]string{}
+	for _, name := range []string{"connect", "setup", "command", "notify"} {
 		path, err := filepath.Abs(filepath.Join(dir, name, "bootstrap"))
 		if err == nil {
 			_, err = os.Stat(path)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--functions: %w (make lambda builds them)", err)
+			return nil, fmt.Errorf("%w (--functions: make lambda builds them)", err)
 		}
-		*to = &aws.Function{Name: name, Path: path, Env: env(name), Log: functionLog{log}}
+		paths[name] = path
+	}
+	return paths, nil
+}
+
+// newFunctions returns the programs as functions with that environment.
+func newFunctions(paths map[string]string, env []string, log *slog.Logger) *functions {
+	function := func(name string) *aws.Function {
+		return &aws.Function{Name: name, Path: paths[name], Env: env, Log: functionLog{log}}
+	}
+	fs := &functions{
+		connect: function("connect"), setup: function("setup"), command: function("command"), notify: function("notify"),
+		sns: &aws.SNS{}, failures: &aws.Failures{}, log: log,
 	}
 	fs.notifier = &aws.Async{Invoke: fs.notify.Invoke, Name: "notify", Failed: fs.failed}
 	fs.sns.Subscribe(replyTopic, aws.ToFunction(fs.notifier))
-	return fs, nil
+	return fs
 }
 
 func (fs *functions) failed(record []byte) {

@@ -32,6 +32,10 @@ func (l *lambdaCmd) Validate() error {
 // Run is ebb lambda: the functions as they would be deployed, with the EBB_
 // variables of the environment.
 func (l *lambdaCmd) Run(ctx context.Context, env *environment) error {
+	paths, err := l.programs()
+	if err != nil {
+		return err
+	}
 	p := newProcess(env)
 	defer p.close()
 	front, err := p.listen(l.Addr, "--addr", "lambda")
@@ -45,10 +49,7 @@ func (l *lambdaCmd) Run(ctx context.Context, env *environment) error {
 	if err := p.serveAdmin(l.AdminAddr); err != nil {
 		return err
 	}
-	fs, err := l.newFunctions(func(string) []string { return functionEnv(baseURL(sns.Addr(), "")) }, env.log)
-	if err != nil {
-		return err
-	}
+	fs := newFunctions(paths, functionEnv(baseURL(sns.Addr(), "")), env.log)
 	p.atEnd(fs.close)
 	fs.notifier.Pause = func(n int) time.Duration { return time.Duration(n) * l.Retry }
 	p.handler("lambda", front, fs.handler(func(f *aws.Function) http.Handler {
