@@ -29,7 +29,7 @@ func Start(f Function) {
 			os.Exit(1)
 		}
 	}
-	runtime.StartHandler(i)
+	runtime.Start(i)
 }
 
 // instance is a function in its environment.
