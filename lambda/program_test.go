@@ -472,7 +472,7 @@ func TestEdgeAwayGoesToTheFailureDestination(t *testing.T) {
 	mu.Lock()
 	away = false
 	mu.Unlock()
-	s.Redeliver(1)
+	s.Redeliver(1, "")
 	deadline := time.After(30 * time.Second)
 	for done := false; !done; {
 		select {

@@ -17,15 +17,16 @@ const (
 )
 
 // ServeHTTP speaks as much of SNS's query protocol as publishers need: Publish
-// and PublishBatch. POST /redeliver?last=N delivers the last N messages again.
+// and PublishBatch. POST /redeliver?last=N delivers the last N messages again,
+// those of a topic with &topic=<ARN>.
 func (s *SNS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && r.URL.Path == "/redeliver" {
 		n, err := strconv.Atoi(r.URL.Query().Get("last"))
 		if err != nil || n < 1 {
-			http.Error(w, "POST /redeliver?last=N", http.StatusBadRequest)
+			http.Error(w, "POST /redeliver?last=N, and maybe &topic=ARN", http.StatusBadRequest)
 			return
 		}
-		fmt.Fprintf(w, "%d delivered again\n", s.Redeliver(n))
+		fmt.Fprintf(w, "%d delivered again\n", s.Redeliver(n, r.URL.Query().Get("topic")))
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 4*maxMessage)

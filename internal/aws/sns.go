@@ -127,13 +127,18 @@ func (s *SNS) queue(m Message) (before, done chan struct{}) {
 	return before, done
 }
 
-// Redeliver delivers the last n messages again, and returns how many there
-// were.
-func (s *SNS) Redeliver(n int) int {
+// Redeliver delivers the last n messages again, those of a topic if one is
+// named, and returns how many there were.
+func (s *SNS) Redeliver(n int, topic string) int {
+	var again []Message
 	s.mu.Lock()
-	again := slices.Clone(s.kept[max(0, len(s.kept)-n):])
+	for _, m := range slices.Backward(s.kept) {
+		if len(again) < n && (topic == "" || m.TopicARN == topic) {
+			again = append(again, m)
+		}
+	}
 	s.mu.Unlock()
-	for _, m := range again {
+	for _, m := range slices.Backward(again) {
 		s.deliver(m, 1)
 	}
 	return len(again)

@@ -71,8 +71,11 @@ func TestPublish(t *testing.T) {
 		all[0].Attributes["a"] != (Attribute{"String", "x"}) || all[0].Attributes["b"] != (Attribute{"Binary", "/w=="}) {
 		t.Errorf("got %+v", all)
 	}
-	if n := s.Redeliver(5); n != 1 || len(h.after(s)) != 1 {
+	if n := s.Redeliver(5, ""); n != 1 || len(h.after(s)) != 1 {
 		t.Errorf("delivered %d again", n)
+	}
+	if n := s.Redeliver(5, replies+"2"); n != 0 || len(h.after(s)) != 0 {
+		t.Errorf("delivered %d again, of a topic without messages", n)
 	}
 }
 
