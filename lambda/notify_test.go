@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,8 +83,11 @@ func notifying(t *testing.T, env map[string]string, to ...*edge) (Handler, *byte
 	for i := range to {
 		env["EBB_PUBLISH_URL"] += fmt.Sprintf("http://edge%d.test,", i)
 	}
-	i := newInstance(Notify, func(name string) string { return env[name] }, &log)
-	s := &Settings{Log: i.log, ctx: t.Context(), lookup: i.lookup, vault: newVault(i.lookup)}
+	s := &Settings{
+		Log:     slog.New(slog.NewJSONHandler(&log, nil)),
+		lookup:  func(name string) string { return env[name] },
+		resolve: func(text string) (string, error) { return text, nil },
+	}
 	n, err := newNotifier(s)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,10 +16,9 @@ import (
 type Settings struct {
 	Log *slog.Logger
 
-	ctx    context.Context
-	lookup func(name string) string
-	vault  *vault
-	errs   []error
+	lookup  func(name string) string
+	resolve func(text string) (string, error) // what a reference means
+	errs    []error
 }
 
 // Err says what was wrong with the variables that were read.
@@ -95,7 +93,7 @@ func (s *Settings) key(name, text string) grip.Key {
 	if text == "" {
 		return grip.Key{}
 	}
-	text, err := s.vault.resolve(s.ctx, text)
+	text, err := s.resolve(text)
 	if err != nil {
 		s.wrong(name, err)
 		return grip.Key{}
@@ -132,7 +130,7 @@ func (s *Settings) Keys(name string) []grip.Key {
 
 // opaque returns a secret that is sent as it is.
 func (s *Settings) opaque(name string) string {
-	text, err := s.vault.resolve(s.ctx, s.lookup(name))
+	text, err := s.resolve(s.lookup(name))
 	if err != nil {
 		s.wrong(name, err)
 	}

@@ -79,7 +79,7 @@ func (i *instance) build(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, vaultTimeout)
 	defer cancel()
 	v := newVault(i.lookup)
-	s := &Settings{Log: i.log, ctx: ctx, lookup: i.lookup, vault: v}
+	s := &Settings{Log: i.log, lookup: i.lookup, resolve: func(text string) (string, error) { return v.resolve(ctx, text) }}
 	h, err := i.function(s)
 	if err != nil {
 		return err

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,12 +113,24 @@ func (fs *functions) events() http.Handler {
 	return mux
 }
 
-// functionLog passes on what functions say.
+// functionLog passes on what functions say: their lines of log are ours.
 type functionLog struct{ log *slog.Logger }
 
 func (l functionLog) Write(line []byte) (int, error) {
 	name, text, _ := strings.Cut(strings.TrimSpace(string(line)), ": ")
-	l.log.Info(text, "part", "lambda", "function", name)
+	attrs := []slog.Attr{slog.String("part", "lambda"), slog.String("function", name)}
+	level := slog.LevelInfo
+	var said map[string]any
+	if json.Unmarshal([]byte(text), &said) == nil && said[slog.MessageKey] != nil {
+		text = fmt.Sprint(said[slog.MessageKey])
+		_ = level.UnmarshalText([]byte(fmt.Sprint(said[slog.LevelKey]))) // or info
+		for _, key := range slices.Sorted(maps.Keys(said)) {
+			if key != slog.MessageKey && key != slog.LevelKey && key != slog.TimeKey {
+				attrs = append(attrs, slog.Any(key, said[key]))
+			}
+		}
+	}
+	l.log.LogAttrs(context.Background(), level, text, attrs...)
 	return len(line), nil
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
+
+// TestLinesOfFunctionsAreOurs: a function's log is read as one.
+func TestLinesOfFunctionsAreOurs(t *testing.T) {
+	var b bytes.Buffer
+	l := functionLog{slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))}
+	for line, want := range map[string]string{
+		`setup: {"time":"x","level":"WARN","msg":"audit","status":403,"action":"sse-setup"}` + "\n": `{"level":"WARN","msg":"audit","part":"lambda","function":"setup","action":"sse-setup","status":403}`,
+		"notify: panic: oh\n":       `{"level":"INFO","msg":"panic: oh","part":"lambda","function":"notify"}`,
+		"notify: {\"error\":\"x\"}": `{"level":"INFO","msg":"{\"error\":\"x\"}","part":"lambda","function":"notify"}`,
+	} {
+		b.Reset()
+		if _, err := l.Write([]byte(line)); err != nil || strings.TrimSpace(b.String()) != want {
+			t.Errorf("%q became %s, want %s", line, &b, want)
+		}
+	}
+}
 
 // TestLambda runs the functions by `ebb lambda`, as their own environment has
 // it, and has SNS deliver a reply to them by the real SDK.
