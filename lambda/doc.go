@@ -88,6 +88,7 @@
 //	          EBB_ISSUER, EBB_AUDIENCE, EBB_ALGORITHMS, EBB_MAX_TOKEN_LIFE, EBB_COOKIE
 //	                                as ebb gateway's flags
 //	requests  EBB_ORIGINS           pages elsewhere that may call, with commas
+//	          EBB_HSTS              how long browsers shall stay with TLS: 8760h; 0: not told
 //	          EBB_HOST, EBB_VIEWER_ADDRESS   as above
 //
 // command alone calls AWS, and needs sns:Publish on its topic; AWS_REGION and

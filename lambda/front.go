@@ -6,11 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,8 +22,9 @@ const TokenHeader = "Ebb-Authorization"
 // front answers events of payload 2.0 with an HTTP handler.
 type front struct {
 	handler http.Handler
-	host    string // what browsers call us; whatever the event says if empty
-	viewer  string // header with the browser's address; the event's own word if empty
+	host    string        // what browsers call us; whatever the event says if empty
+	viewer  string        // header with the browser's address; the event's own word if empty
+	hsts    time.Duration // how long browsers shall stay with TLS; not told if zero
 }
 
 // request is an event of payload 2.0, of a function URL or an HTTP API.
@@ -66,6 +69,9 @@ func (f front) serve(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, err
 	}
 	w := &recorder{header: http.Header{}}
+	if f.hsts > 0 && r.Header.Get("X-Forwarded-Proto") == "https" {
+		w.header.Set("Strict-Transport-Security", fmt.Sprintf("max-age=%d", int64(f.hsts/time.Second)))
+	}
 	f.handler.ServeHTTP(w, r)
 	return json.Marshal(w.response(r))
 }

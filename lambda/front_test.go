@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // seen is a request as a handler gets it.
@@ -183,6 +184,24 @@ func TestResponses(t *testing.T) {
 	}
 	if _, out = through(t, front{}, ofURL("OPTIONS", "/", "", "", ""), preflight); out.Headers["Access-Control-Allow-Headers"] != "Authorization, Content-Type, Ebb-Authorization, X-Amz-Content-Sha256" {
 		t.Errorf("of a preflight: %v", out.Headers)
+	}
+}
+
+// TestBrowsersStayWithTLS, if they came by it.
+func TestBrowsersStayWithTLS(t *testing.T) {
+	const header = "Strict-Transport-Security"
+	https := ofURL("GET", "/", "", `"x-forwarded-proto":"https"`, "")
+	if _, out := through(t, front{hsts: time.Hour}, https, nil); out.Headers[header] != "max-age=3600" {
+		t.Errorf("got %v", out.Headers)
+	}
+	for _, event := range []string{https, ofURL("GET", "/", "", `"x-forwarded-proto":"http"`, "")} {
+		f := front{hsts: time.Hour}
+		if event == https {
+			f.hsts = 0
+		}
+		if _, out := through(t, f, event, nil); out.Headers[header] != "" {
+			t.Errorf("got %v", out.Headers)
+		}
 	}
 }
 

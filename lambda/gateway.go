@@ -58,7 +58,10 @@ func Command(sender func(*Settings) (gateway.Sender, error)) Function {
 // serve answers requests by a gateway that is configured by cfg and by what all
 // functions have.
 func serve(s *Settings, cfg gateway.Config) (Handler, error) {
-	f := front{host: s.Text("EBB_HOST"), viewer: s.Text("EBB_VIEWER_ADDRESS")}
+	f := front{host: s.Text("EBB_HOST"), viewer: s.Text("EBB_VIEWER_ADDRESS"), hsts: 365 * 24 * time.Hour}
+	if s.Text("EBB_HSTS") != "" {
+		f.hsts = s.Duration("EBB_HSTS")
+	}
 	cfg.Origins, cfg.Log = s.List("EBB_ORIGINS"), s.Log
 	if err := s.Err(); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +54,8 @@ type Attribute struct {
 }
 
 const (
-	keep       = 10_000          // messages, for who wants them again
+	keep       = 1000            // messages, for who wants them again
+	keepRepeat = 10_000          // before old ones are looked for
 	repeatTime = 5 * time.Minute // within which a FIFO topic knows a repeat
 )
 
@@ -81,6 +83,9 @@ func (s *SNS) Publish(m Message) (id string) {
 		if s.repeats == nil {
 			s.repeats = map[string]Message{}
 		}
+		if len(s.repeats) >= keepRepeat {
+			maps.DeleteFunc(s.repeats, func(_ string, old Message) bool { return m.Time.Sub(old.Time) >= repeatTime })
+		}
 		s.repeats[key] = m
 	}
 	if s.kept = append(s.kept, m); len(s.kept) > keep {
@@ -106,7 +111,7 @@ func (s *SNS) deliver(m Message, copies int) {
 					<-before
 				}
 				to(m)
-				close(done)
+				s.done(m, done)
 			})
 		}
 	}
@@ -122,10 +127,21 @@ func (s *SNS) queue(m Message) (before, done chan struct{}) {
 	if s.last == nil {
 		s.last = map[string]chan struct{}{}
 	}
-	group := m.TopicARN + "\x00" + m.Group
-	before, s.last[group] = s.last[group], done
+	before, s.last[m.group()] = s.last[m.group()], done
 	return before, done
 }
+
+// done lets the next of a group be delivered.
+func (s *SNS) done(m Message, done chan struct{}) {
+	close(done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last[m.group()] == done {
+		delete(s.last, m.group())
+	}
+}
+
+func (m Message) group() string { return m.TopicARN + "\x00" + m.Group }
 
 // Redeliver delivers the last n messages again, those of a topic if one is
 // named, and returns how many there were.
