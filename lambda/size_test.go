@@ -33,7 +33,7 @@ func TestSizes(t *testing.T) {
 // alone the AWS SDK.
 func TestWhatFunctionsCarry(t *testing.T) {
 	never := []string{
-		"github.com/twmb/", "github.com/prometheus/", "go.opentelemetry.io/", "github.com/alecthomas/kong", "github.com/cockroachdb/", "net/rpc",
+		"github.com/twmb/", "github.com/prometheus/", "go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters", "google.golang.org/grpc", "github.com/alecthomas/kong", "github.com/cockroachdb/", "net/rpc",
 		"github.com/ebb-events/ebb/kafka", "github.com/ebb-events/ebb/edge", "github.com/ebb-events/ebb/aggregate", "github.com/ebb-events/ebb/internal/serve",
 	}
 	sdk := []string{"github.com/aws/aws-sdk-go", "github.com/aws/smithy-go"}
