@@ -1,15 +1,19 @@
 import { useState, useSyncExternalStore } from 'react'
-import type { StreamState } from '../src/index.js'
+import type { ConnectionState, Why } from '../src/index.js'
 import { Mark } from './Mark.js'
 import type { Backend } from './backend.js'
 
-const words: Record<StreamState, string> = {
-  closed: 'Closed',
+const words: Record<Exclude<ConnectionState['name'], 'closed'> | Why, string> = {
   connecting: 'Connecting…',
   open: 'Connected',
-  waiting: 'Cut off, coming back…',
+  retrying: 'Cut off, coming back…',
+  stale: 'Nothing heard for a while…',
+  new: 'Closed',
+  asked: 'Closed',
   replaced: 'Another tab has taken over',
   unauthenticated: 'Logged out',
+  revoked: 'Logged out',
+  loggedOut: 'Logged out',
 }
 
 interface Props {
@@ -21,10 +25,11 @@ interface Props {
 /** Header says who is here and how the stream is, and lets one cut it. */
 export function Header({ backend, user, onSwitch }: Props) {
   const { client } = backend
-  const state = useSyncExternalStore(
+  const connection = useSyncExternalStore(
     (changed) => client.listen({ state: changed }),
     () => client.state,
   )
+  const state = connection.name === 'closed' ? connection.why : connection.name
   const [failed, setFailed] = useState(false)
   const cut = () => backend.cut().then(() => setFailed(false), () => setFailed(true))
 

@@ -22,7 +22,7 @@ export class Feed {
   #count = 0
   #changed = new Set<() => void>()
 
-  constructor(client: Client) {
+  constructor(client: Pick<Client, 'listen'>) {
     client.listen({ event: (event) => this.#add(event) })
   }
 

@@ -19,7 +19,7 @@ export function useRun({ client }: Backend): [ReadonlyMap<string, Pending>, Run]
       const corr = crypto.randomUUID()
       const onAccepted = () => setPending((known) => new Map(known).set(corr, { id, command }))
       try {
-        return complaints(await client.send(`${type}/${id}`, { ...command, _corr: corr }, { onAccepted }))
+        return complaints(await client.send(`${type}/${id}`, { ...command, _corr: corr }, { onAccepted }).settled)
       } catch (error) {
         return [error instanceof Error ? error.message : String(error)]
       } finally {

@@ -28,7 +28,7 @@ test('what happens while the edge is dead is on both pages after its restart, on
   for (const page of pages) await page.evaluate(() => void (document.body.dataset.loaded = 'once'))
 
   await edge.end('SIGKILL')
-  for (const page of pages) await inState(page, 'waiting', 'connecting')
+  for (const page of pages) await inState(page, 'retrying', 'connecting')
   const send = await sender(ann, 'ann')
   const missed = await send(id, { _command: 'rename', title: 'High tide' })
   await startEdge()

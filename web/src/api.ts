@@ -1,7 +1,11 @@
 import { problem } from './problem.js'
+import type { Log } from './source.js'
 
 /** Token returns the bearer token, or null when the user is logged out. */
 export type Token = () => string | null | Promise<string | null>
+
+/** Fetch asks over HTTP, like the global one. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 /** Unauthenticated is thrown where there is no token to send. */
 export class Unauthenticated extends Error {
@@ -15,6 +19,8 @@ export class Api {
   constructor(
     base: string,
     private readonly token?: Token,
+    private readonly fetch: Fetch = (...asked) => globalThis.fetch(...asked),
+    private readonly log?: Log,
   ) {
     this.base = base.replace(/\/+$/, '')
   }
@@ -28,13 +34,14 @@ export class Api {
       if (token === null) throw new Unauthenticated('there is no token')
       headers.Authorization = `Bearer ${token}`
     }
-    const response = await fetch(this.base + path, {
+    const response = await this.fetch(this.base + path, {
       credentials: this.token ? 'omit' : 'include',
       cache: 'no-store',
       ...init,
       method,
       headers,
     })
+    this.log?.('answer', { method, path, status: response.status })
     if (!response.ok) throw await problem(response)
     return response
   }

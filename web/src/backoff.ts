@@ -8,30 +8,29 @@ export function jitter(most: number): number {
 
 /** Backoff spreads tries: full jitter, doubling from 1 s to 30 s. */
 export class Backoff {
-  #tries = 0
+  /** tries is how many there were since the last reset. */
+  tries = 0
 
   /** next returns how many milliseconds to wait before another try. */
   next(): number {
-    return jitter(Math.min(cap, base * 2 ** this.#tries++))
+    return jitter(Math.min(cap, base * 2 ** this.tries++))
   }
 
   reset(): void {
-    this.#tries = 0
+    this.tries = 0
   }
 }
 
-/** pause waits some milliseconds, or throws when the signal says so. */
+/** pause waits some milliseconds, or until the signal is aborted. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const stop = () => {
+  return new Promise((resolve) => {
+    const end = () => {
       clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
+      signal.removeEventListener('abort', end)
       resolve()
-    }, ms)
-    signal.addEventListener('abort', stop, { once: true })
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
   })
 }

@@ -33,9 +33,9 @@ export function parseCursor(id: string): Cursor | null {
   return { generation, partition: Number(partition), offset: Number(offset), epoch: Number(epoch), src }
 }
 
-/** withoutProof drops the session's proof, which must not be kept. */
+/** withoutProof drops the session's proof, which must not be kept; an id that is no cursor has none. */
 export function withoutProof(id: string): string {
-  return id.slice(0, id.lastIndexOf('.') + 1)
+  return pattern.test(id) ? id.slice(0, id.lastIndexOf('.') + 1) : id
 }
 
 /** covers tells whether an event at next is accounted for at last already. */

@@ -1,11 +1,15 @@
-/** State is what is known of an instance, and the fields every one has. */
-export interface State {
+/** Stamp is the fields that every state has. */
+export interface Stamp {
   _id: string
   /** _type is `<app>-<type>`. */
   _type: string
   /** _seq is the number of the instance's last event. */
   _seq: number
   _deleted?: boolean
+}
+
+/** State is what is known of an instance. */
+export interface State extends Stamp {
   [field: string]: unknown
 }
 
@@ -59,6 +63,8 @@ export interface StreamEvent {
   /** name is `message`, one the application gave, or begins with `ebb.`. */
   name: string
   data: string
+  /** id is its cursor, without a proof; '' if it has none of its own. */
+  id: string
 }
 
 /** Reset tells of a gap: the application must read its state again. */

@@ -22,7 +22,8 @@ export class ProblemError extends Error {
 /** retryIn is the least milliseconds to wait before another try, null if none is of use. */
 export function retryIn(error: unknown): number | null {
   if (error instanceof ProblemError) return error.passing ? error.retryAfter : null
-  return error instanceof TypeError ? 0 : null // what fetch throws when there is no answer
+  const { name } = error as Error
+  return name === 'TypeError' || name === 'TimeoutError' ? 0 : null // what fetch throws when there is no answer
 }
 
 /** problem reads what a response that is not ok complains of. */

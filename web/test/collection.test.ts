@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { Collection, type State } from '../src/index.js'
+import { Collection } from '../src/index.js'
 import { after, FakeEventSource, id, json, refusal, settle, world } from './fakes.js'
 
 const it = world()
@@ -171,7 +171,7 @@ test('one that is refused is an error, until the next hello', async () => {
 
 test('items are the same array until they change', async () => {
   snapshot(state('1', 3, 'Tea'))
-  const tasks: Collection<State> = new Collection(await it.attach(), 'board/task')
+  const tasks: Collection = new Collection(await it.attach(), 'board/task')
   await settle()
   const before = tasks.items
   say(state('1', 3, 'Tea'))

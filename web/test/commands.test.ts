@@ -17,7 +17,7 @@ function watched(promise: Promise<unknown>) {
 
 test('a command is JSON for its instance, with a _corr of its own', async () => {
   const client = await it.attach({ token: () => 't0ken' })
-  void client.send('board/task/a b', { _command: 'create', title: 'Tea' }).catch(() => {})
+  void client.send('board/task/a b', { _command: 'create', title: 'Tea' })
   await settle()
   const [asked] = it.gateway.commands
   expect(asked!.url.pathname).toBe('/api/board/task/a%20b')
@@ -28,20 +28,20 @@ test('a command is JSON for its instance, with a _corr of its own', async () => 
 
 test('it keeps the _corr that it has', async () => {
   const client = await it.attach()
-  void client.send(path, { _command: 'create', _corr: 'mine' }).catch(() => {})
+  void client.send(path, { _command: 'create', _corr: 'mine' })
   await settle()
   expect(it.gateway.commands[0]!.body._corr).toBe('mine')
 })
 
 test.each(['board/task', 'board/task/', 'board/task/..', 'board//7f', 'a/b/c/d'])('%s is no instance', async (bad) => {
   const client = await it.attach()
-  await expect(client.send(bad, { _command: 'create' })).rejects.toThrow(TypeError)
+  await expect(client.send(bad, { _command: 'create' }).settled).rejects.toThrow(TypeError)
   expect(it.gateway.commands).toHaveLength(0)
 })
 
 test('the first command waits for hello', async () => {
   const client = it.start()
-  void client.send(path, { _command: 'create' }).catch(() => {})
+  void client.send(path, { _command: 'create' })
   await after(500)
   expect(it.gateway.commands).toHaveLength(0)
   FakeEventSource.last.emit('ebb.hello', id(0))
@@ -52,7 +52,7 @@ test('the first command waits for hello', async () => {
 test('a later one does not wait for the stream to be back', async () => {
   const client = await it.attach()
   FakeEventSource.last.onerror!()
-  void client.send(path, { _command: 'create' }).catch(() => {})
+  void client.send(path, { _command: 'create' })
   await settle()
   expect(it.gateway.commands).toHaveLength(1)
 })
@@ -60,7 +60,7 @@ test('a later one does not wait for the stream to be back', async () => {
 describe('the reply', () => {
   test('resolves the command of its _corr, type and id alone', async () => {
     const client = await it.attach()
-    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }))
+    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }).settled)
     const emit = (offset: number, data: object) => FakeEventSource.last.emit('message', id(offset), data)
     emit(1, reply('c2'))
     emit(2, reply('c1', { _id: '80' }))
@@ -74,7 +74,7 @@ describe('the reply', () => {
 
   test('is found whatever the case of its ids', async () => {
     const client = await it.attach()
-    const end = watched(client.send('board/task/7F', { _command: 'create', _corr: 'ABC' }))
+    const end = watched(client.send('board/task/7F', { _command: 'create', _corr: 'ABC' }).settled)
     FakeEventSource.last.emit('message', id(1), reply('abc'))
     await settle()
     expect(end.value).toBeDefined()
@@ -82,7 +82,7 @@ describe('the reply', () => {
 
   test('that says no resolves too', async () => {
     const client = await it.attach()
-    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }))
+    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }).settled)
     const errors = [{ location: '/title', code: 'length', message: '1 to 200 characters' }]
     FakeEventSource.last.emit('message', id(1), reply('c1', { _error: true, _outcome: 'rejected', errors }))
     await settle()
@@ -95,7 +95,7 @@ describe('the reply', () => {
     let lose = (_: Error) => {}
     it.gateway.answer = (asked) =>
       asked.body._command ? new Promise((_, reject) => (lose = reject)) : undefined
-    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }, { onAccepted: accepted }))
+    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }, { onAccepted: accepted }).settled)
     await settle()
     FakeEventSource.last.emit('message', id(1), reply('c1'))
     await settle()
@@ -123,7 +123,7 @@ describe('the reply', () => {
   test('is asked for again when a gap may have swallowed it', async () => {
     const client = await it.attach()
     const accepted = vi.fn()
-    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }, { onAccepted: accepted }))
+    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }, { onAccepted: accepted }).settled)
     await settle()
     FakeEventSource.last.emit('ebb.reset', id(9), { reason: 'gap' })
     await settle()
@@ -137,7 +137,7 @@ describe('the reply', () => {
   test('is not due, and not asked for, before the command is accepted', async () => {
     const client = await it.attach()
     it.gateway.answer = (asked) => (asked.body._command ? refusal(503) : undefined)
-    void client.send(path, { _command: 'create' }).catch(() => {})
+    void client.send(path, { _command: 'create' })
     await settle()
     FakeEventSource.last.emit('ebb.reset', id(9), {})
     await settle()
@@ -146,7 +146,7 @@ describe('the reply', () => {
 
   test('is asked for again only after the hello that follows a reset', async () => {
     const client = await it.attach()
-    void client.send(path, { _command: 'create' }).catch(() => {})
+    void client.send(path, { _command: 'create' })
     await settle()
     FakeEventSource.last.onerror!()
     await after(1_000)
@@ -168,7 +168,7 @@ describe('a command that is not accepted', () => {
     const client = await it.attach()
     const accepted = vi.fn()
     it.gateway.answer = (asked) => (asked.body._command && it.gateway.commands.length < 3 ? fail() : undefined)
-    void client.send(path, { _command: 'create' }, { onAccepted: accepted }).catch(() => {})
+    void client.send(path, { _command: 'create' }, { onAccepted: accepted })
     await after(999)
     expect(it.gateway.commands).toHaveLength(2)
     expect(accepted).not.toHaveBeenCalled()
@@ -186,7 +186,7 @@ describe('a command that is not accepted', () => {
     vi.setSystemTime(1_000_000_000_000)
     const value = header()
     it.gateway.answer = (asked) => (asked.body._command ? refusal(503, { 'Retry-After': value }) : undefined)
-    void client.send(path, { _command: 'create' }).catch(() => {})
+    void client.send(path, { _command: 'create' })
     await after(29_999)
     expect(it.gateway.commands).toHaveLength(1)
     await after(1_001)
@@ -196,7 +196,7 @@ describe('a command that is not accepted', () => {
   test.each([400, 401, 403, 404, 409, 413, 500])('%i rejects with the problem', async (status) => {
     const client = await it.attach()
     it.gateway.answer = (asked) => (asked.body._command ? refusal(status) : undefined)
-    const error = await client.send(path, { _command: 'create' }).catch((error: unknown) => error)
+    const error = await client.send(path, { _command: 'create' }).settled.catch((error: unknown) => error)
     expect(error).toBeInstanceOf(ProblemError)
     expect(error).toMatchObject({ type: 'https://ebb.test/no', title: 'No', status, detail: `not ${status}`, message: `not ${status}` })
     expect(it.gateway.commands).toHaveLength(1)
@@ -205,7 +205,7 @@ describe('a command that is not accepted', () => {
   test('a page of HTML is a problem without words', async () => {
     const client = await it.attach()
     it.gateway.answer = (asked) => (asked.body._command ? new Response('<h1>No</h1>', { status: 404 }) : undefined)
-    await expect(client.send(path, { _command: 'create' })).rejects.toMatchObject({ status: 404, type: 'about:blank' })
+    await expect(client.send(path, { _command: 'create' }).settled).rejects.toMatchObject({ status: 404, type: 'about:blank' })
   })
 })
 
@@ -214,7 +214,7 @@ describe('giving up', () => {
     const client = await it.attach()
     const stop = new AbortController()
     it.gateway.answer = (asked) => (asked.body._command ? refusal(503) : undefined)
-    const end = watched(client.send(path, { _command: 'create' }, { signal: stop.signal }))
+    const end = watched(client.send(path, { _command: 'create' }, { signal: stop.signal }).settled)
     await settle()
     stop.abort('enough')
     await after(60_000)
@@ -224,7 +224,7 @@ describe('giving up', () => {
 
   test('before the start sends nothing', async () => {
     const client = await it.attach()
-    const end = watched(client.send(path, { _command: 'create' }, { signal: AbortSignal.abort('no') }))
+    const end = watched(client.send(path, { _command: 'create' }, { signal: AbortSignal.abort('no') }).settled)
     await settle()
     expect(end.error).toBe('no')
     expect(it.gateway.commands).toHaveLength(0)
@@ -232,7 +232,7 @@ describe('giving up', () => {
 
   test('by close rejects what waits for hello', async () => {
     const client = it.start()
-    const end = watched(client.send(path, { _command: 'create' }))
+    const end = watched(client.send(path, { _command: 'create' }).settled)
     client.close()
     await settle()
     expect(end.error).toMatchObject({ message: 'ebb: the client is closed' })
@@ -241,6 +241,6 @@ describe('giving up', () => {
 
 test('the same _corr twice at once is refused', async () => {
   const client = await it.attach()
-  void client.send(path, { _command: 'create', _corr: 'c1' }).catch(() => {})
-  await expect(client.send(path, { _command: 'create', _corr: 'c1' })).rejects.toThrow('under way')
+  void client.send(path, { _command: 'create', _corr: 'c1' })
+  await expect(client.send(path, { _command: 'create', _corr: 'c1' }).settled).rejects.toThrow('under way')
 })
