@@ -5,6 +5,7 @@ import { hue } from '../people.js'
 import { replay, type Scene } from '../stage.js'
 import type { Streams } from '../streams.js'
 import { narrow, wide, type Arrow, type Box, type Layout } from './layout.js'
+import { side } from './steps.js'
 import { ms, scale } from './times.js'
 
 interface Props {
@@ -43,14 +44,18 @@ export function Picture({ scene, names, streams, machine, journal }: Props) {
     <svg
       className="picture"
       viewBox={`0 0 ${layout.width} ${layout.height}`}
+      textAnchor="middle"
       role="img"
       aria-label="Commands go from the browser to the gateway, into Kafka and to the service. Their effects come back through Kafka, the connector, Kafka and the edge, down the stream to the browser."
       data-testid="picture"
       data-lit={lights.size}
     >
+      <marker id="head" className="head" viewBox="0 0 9 9" refX="8" refY="4.5" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">
+        <path d="M0 0L9 4.5L0 9z" />
+      </marker>
       <g className="arrows">
-        {layout.arrows.map((arrow) => (
-          <path key={arrow.step} className={side(arrow)} d={arrow.path} />
+        {layout.arrows.map(({ step, path }) => (
+          <path key={step} d={path} markerEnd="url(#head)" />
         ))}
       </g>
       <g className="lights">
@@ -60,7 +65,7 @@ export function Picture({ scene, names, streams, machine, journal }: Props) {
             light && (
               <path
                 key={arrow.step}
-                className={side(arrow)}
+                className={side(arrow.step)}
                 d={arrow.path}
                 pathLength="1"
                 data-testid={`light-${arrow.step}`}
@@ -73,7 +78,7 @@ export function Picture({ scene, names, streams, machine, journal }: Props) {
       {Object.values(layout.boxes).map((box, i) => (
         <BoxView key={i} box={box} down={down(box)} />
       ))}
-      <Faces layout={layout} names={names} open={(name) => states.get(name)?.name === 'open'} heard={heard ?? []} />
+      <Faces layout={layout} names={names} open={(name) => states.get(name)?.name === 'open'} heard={heard ?? []} arrives={(lights.get(12) ?? lights.get(6))?.at ?? 0} />
       {layout.arrows.map((arrow) => (
         <Badge key={arrow.step} arrow={arrow} light={lights.get(arrow.step)} />
       ))}
@@ -106,8 +111,17 @@ function BoxView({ box: { name, says, kind, x, y, w, h }, down }: { box: Box; do
   )
 }
 
+interface FacesProps {
+  layout: Layout
+  names: readonly string[]
+  open: (name: string) => boolean
+  heard: readonly (string | undefined)[]
+  /** arrives is when the replay reaches them, in milliseconds. */
+  arrives: number
+}
+
 /** Faces are the users of this window, in the browser's box. */
-function Faces({ layout, names, open, heard }: { layout: Layout; names: readonly string[]; open: (name: string) => boolean; heard: readonly (string | undefined)[] }) {
+function Faces({ layout, names, open, heard, arrives }: FacesProps) {
   const { x, y, w, h } = layout.boxes.browser
   const upright = h > w
   return names.map((name, i) => {
@@ -115,7 +129,7 @@ function Faces({ layout, names, open, heard }: { layout: Layout; names: readonly
     const [cx, cy] = upright ? [x, y + 10 + off * 44] : [x + 40 + off * 44, y]
     return (
       <g key={name} className={`face hue-${hue(name)} ${open(name) ? 'open' : 'off'} ${heard.includes(name) ? 'heard' : ''}`}>
-        <circle className="ring" cx={cx} cy={cy} r="17" />
+        <circle className="ring" cx={cx} cy={cy} r="17" style={{ animationDelay: `${arrives}ms` }} />
         <circle cx={cx} cy={cy} r="14" />
         <text x={cx} y={cy + 5}>
           {[...name][0]?.toUpperCase()}
@@ -130,7 +144,7 @@ function Badge({ arrow, light }: { arrow: Arrow; light?: Light }) {
   const [tx, ty, anchor] = arrow.time
   const after = light && { animationDelay: `${light.at}ms` }
   return (
-    <g className={`badge ${side(arrow)} ${light ? 'lit' : ''}`}>
+    <g className={`badge ${side(arrow.step)} ${light ? 'lit' : ''}`}>
       <circle cx={x} cy={y} r="9" style={after} />
       <text x={x} y={y + 3.8} style={after}>
         {arrow.step}
@@ -142,11 +156,6 @@ function Badge({ arrow, light }: { arrow: Arrow; light?: Light }) {
       )}
     </g>
   )
-}
-
-/** side is which way an arrow goes: in, back, or neither, for a stream. */
-function side({ step }: Arrow): string {
-  return step < 7 ? 'open' : step < 10 ? 'in' : 'back'
 }
 
 /** lit spreads the real times over the replay, each step for as long as it can be seen. */

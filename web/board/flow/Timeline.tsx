@@ -2,7 +2,7 @@ import { useSyncExternalStore } from 'react'
 import { Avatar } from '../Avatar.js'
 import type { Journal } from '../journal.js'
 import { replay, type Stage } from '../stage.js'
-import { opening, round } from './steps.js'
+import { opening, round, side } from './steps.js'
 import { ms, scale, slower } from './times.js'
 
 interface Props {
@@ -33,7 +33,7 @@ export function Timeline({ stage, journal, onReplay }: Props) {
       <div className="what">
         <Avatar user={user} />
         <p>
-          <b>{user}</b> {command ?? 'opened a stream'} <q>{command && title}</q>
+          <b>{user}</b>: {command ?? 'a stream is opened'} {command && title && <q>{title}</q>}
         </p>
         <span className="walk">
           <button className="icon" aria-label="Earlier" data-testid="earlier" disabled={at >= stage.scenes.length - 1} onClick={() => stage.look(+1)}>
@@ -58,7 +58,7 @@ export function Timeline({ stage, journal, onReplay }: Props) {
           {(corr === undefined ? opening : round).map(({ number, says }) => {
             const of = spans.filter(({ step }) => step === number)
             return (
-              <li key={number} data-testid={`step-${number}`} className={number > 9 || corr === undefined ? 'back' : ''}>
+              <li key={number} data-testid={`step-${number}`} className={side(number)}>
                 <span className="number">{number}</span>
                 <span className="says">{says}</span>
                 <span className="bars" aria-hidden="true">
@@ -80,7 +80,7 @@ export function Timeline({ stage, journal, onReplay }: Props) {
         )}
         {journey && (
           <span data-testid="seen">
-            Seen from this page: {journey.outcome}
+            Seen from this page: <b className={journey.outcome === 'applied' ? '' : 'bad'}>{journey.outcome}</b>
             {journey.accepted !== undefined && <>, 202 after {ms(journey.accepted)}</>}
             {journey.heard.map(({ user, ms: after }) => (
               <span key={user}>

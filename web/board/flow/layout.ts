@@ -58,9 +58,9 @@ export const wide: Layout = {
     { step: 7, path: 'M124 72H278', badge: [146, 72], time: [162, 76] },
     { step: 8, path: 'M402 50H572', badge: [472, 50], time: [488, 54] },
     { step: 9, path: 'M708 50H914', badge: [790, 50], time: [806, 54] },
-    { step: 10, path: 'M914 222H852', badge: [883, 222], time: [883, 202] },
-    { step: 11, path: 'M748 222H548', badge: [728, 222], time: [728, 202] },
-    { step: 12, path: 'M444 222H350C310 222 320 246 280 246H124', badge: [423, 222], time: [423, 202] },
+    { step: 10, path: 'M914 222H852', badge: [883, 222], time: [883, 181] },
+    { step: 11, path: 'M748 222H548', badge: [728, 222], time: [728, 181] },
+    { step: 12, path: 'M444 222H350C310 222 320 246 280 246H124', badge: [423, 222], time: [423, 181] },
   ],
 }
 

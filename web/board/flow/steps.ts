@@ -6,18 +6,18 @@ export interface Step {
 }
 
 const all = [
-  'The browser asks for a stream',
-  'It is sent on with a ticket',
-  'It connects to the edge',
-  'The edge asks whose stream it is',
-  'The gateway opens the ticket',
-  'The edge holds the stream',
+  'Asks for a stream',
+  'Sent on with a ticket',
+  'Connects to the edge',
+  'Edge asks: whose is it?',
+  'Gateway opens the ticket',
+  'Edge holds the stream',
   'A command comes in',
-  'It is in Kafka: 202',
+  'In Kafka: 202',
   'The service takes it',
   'Its effect goes out',
-  'The connector carries it on',
-  'The edge sends it down the stream',
+  'Carried to the channel',
+  'Sent down the stream',
 ]
 
 /** opening are the steps of a stream, round those of a command. */
@@ -26,4 +26,9 @@ export const round = steps(7, 12)
 
 function steps(first: number, last: number): readonly Step[] {
   return all.slice(first - 1, last).map((says, i) => ({ number: first + i, says }))
+}
+
+/** side is which way a step goes: in, back, or neither, for a stream. */
+export function side(step: number): 'open' | 'in' | 'back' {
+  return step < 7 ? 'open' : step < 10 ? 'in' : 'back'
 }
