@@ -22,10 +22,11 @@ export interface World {
 }
 
 function world(): World {
-  const stage = new Stage(new Tracer())
+  const machine = new Machine()
+  const stage = new Stage(new Tracer(machine.offered))
   const journal = new Journal()
   journal.onBack = (journey) => void stage.command(journey)
-  return { people: new People(), journal, machine: new Machine(), stage, ferries: new Ferries(), streams: new Streams() }
+  return { people: new People(), journal, machine, stage, ferries: new Ferries(), streams: new Streams() }
 }
 
 /** App is the flow, and below it a board for each user of this window. */
@@ -55,7 +56,7 @@ export function App() {
           <option key={name} value={name} />
         ))}
       </datalist>
-      <p id="keys" className="unseen">
+      <p id="keys" hidden>
         Move with the left and right arrow keys.
       </p>
       <Announcer />

@@ -17,12 +17,21 @@ export class Machine extends Store {
   status?: Status
   /** failed is why the last button did not work. */
   failed = ''
+  /** offered tells, once it is known, whether anything can be. */
+  offered: Promise<boolean>
+  #know = (_: boolean): void => {}
   #timer?: ReturnType<typeof setTimeout>
+
+  constructor() {
+    super()
+    this.offered = new Promise((resolve) => (this.#know = resolve))
+  }
 
   /** look asks how the parts are, until all are up. */
   look = async (): Promise<void> => {
     clearTimeout(this.#timer)
     this.status = (await ask<Status>('/dev/status')) ?? this.status
+    this.#know(this.status !== undefined)
     this.tell()
     if (this.status && (this.status.edge !== 'up' || this.status.broker !== 'up')) {
       this.#timer = setTimeout(() => void this.look(), look)

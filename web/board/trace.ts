@@ -15,6 +15,11 @@ export class Tracer {
   /** none tells that this server keeps no traces. */
   none = false
 
+  constructor(
+    /** offered tells whether there can be traces, or nobody is asked. */
+    private readonly offered: Promise<boolean>,
+  ) {}
+
   /** command returns the spans of a command, once it is on a stream. */
   command(corr: string): Promise<readonly Span[]> {
     return this.#read(`corr=${encodeURIComponent(corr)}`, (spans) => spans.some(({ step }) => step === 12))
@@ -29,6 +34,7 @@ export class Tracer {
   /** read asks until the spans are whole, and is content with less at last. */
   async #read(query: string, whole: (spans: readonly Span[]) => boolean): Promise<readonly Span[]> {
     let spans: readonly Span[] = []
+    if (!(await this.offered)) this.none = true
     for (const wait of tries) {
       if (this.none) return []
       await new Promise((resolve) => setTimeout(resolve, wait))

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Cleanup, dev, errors, inState, pane, tabs, task, unreached } from './world.js'
+import { Cleanup, dev, errors, inState, pane, rows, sender, tabs, task, unreached } from './world.js'
 
 // The buttons that break parts of the machine, while both users' ferries send
 // commands: the tally on the page says that nothing is lost and nothing twice.
@@ -8,15 +8,13 @@ import { Cleanup, dev, errors, inState, pane, tabs, task, unreached } from './wo
 const cleanup = new Cleanup()
 const patience = { timeout: 60_000, interval: 100 } // milliseconds
 const stop = Number(process.env.STOP ?? 10) // seconds that the broker is stopped; 30 with STOP=30
+let url: string
 let page: Page
 
 beforeAll(async () => {
-  const { page: url } = await dev(cleanup)
+  ;({ page: url } = await dev(cleanup))
   const open = await tabs(cleanup, url)
   page = await open('ann,bob')
-  await page.getByTestId('ferries').click()
-  for (const user of ['ann', 'bob']) await task(pane(page, user), "bob's ferry").waitFor()
-  await moreAnswers()
 })
 afterAll(() => cleanup.run())
 
@@ -34,6 +32,12 @@ async function moreAnswers(): Promise<void> {
 async function bothOpen(): Promise<void> {
   for (const user of ['ann', 'bob']) await inState(pane(page, user), 'open')
 }
+
+test('each user has a ferry, and all see them go', async () => {
+  await page.getByTestId('ferries').click()
+  for (const user of ['ann', 'bob']) await task(pane(page, user), "bob's ferry").waitFor()
+  await moreAnswers()
+})
 
 test('streams that are cut say when they come back, and lose nothing', async () => {
   await page.getByTestId('cut').click()
@@ -62,15 +66,19 @@ test('a broker that is stopped loses nothing', async () => {
   await moreAnswers()
 })
 
-test('a tab that was frozen while its streams were cut catches up', async () => {
+test('a tab that sleeps while its streams are cut and others go on, catches up', async () => {
+  const send = await sender(page, 'ann')
+  const id = (await task(pane(page, 'ann'), "ann's ferry").getAttribute('data-id'))!
   const devtools = await page.context().newCDPSession(page)
-  const sent = await count('sent')
-  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' })
-  await fetch(new URL('/dev/cut', page.url()), { method: 'POST' })
+  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' }) // no script of the page runs now
+  await fetch(new URL('/dev/cut', url), { method: 'POST' })
+  const corrs: string[] = []
+  for (const user of ['bob', 'eve', 'bob']) corrs.push(await send(id, { _command: 'assign', user }))
   await devtools.send('Page.setWebLifecycleState', { state: 'active' })
   await bothOpen()
   await moreAnswers()
-  expect(await count('sent')).toBeGreaterThan(sent)
+  for (const user of ['ann', 'bob'])
+    for (const corr of corrs) await expect.poll(() => rows(pane(page, user), corr).count(), patience).toBe(1)
 })
 
 test('in the end every command has come back, once', async () => {

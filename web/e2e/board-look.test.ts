@@ -95,9 +95,10 @@ test('the focus is seen wherever it goes', async () => {
       return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2
     })
   await page.locator('h1').click()
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 40; i++) {
     await page.keyboard.press('Tab')
-    expect(await visible(), await page.evaluate(() => document.activeElement!.outerHTML)).toBe(true)
+    const [tag, html] = await page.evaluate(() => [document.activeElement!.tagName, document.activeElement!.outerHTML.slice(0, 200)])
+    if (tag !== 'BODY') expect(await visible(), html).toBe(true) // that is the browser's own
   }
 })
 

@@ -1,4 +1,5 @@
-import { useState, type KeyboardEvent } from 'react'
+import { useRef, useState, type KeyboardEvent } from 'react'
+import { flushSync } from 'react-dom'
 import { Avatar } from '../Avatar.js'
 import { columns, members, names, type Command, type Task } from '../task.js'
 import { CardMenu } from './CardMenu.js'
@@ -18,6 +19,7 @@ interface Props {
 /** Card is a task and everything that can be done with it. */
 export function Card({ task, pending, complaints, others, onDrag, onDragEnd, send, onDismiss }: Props) {
   const [more, setMore] = useState(false)
+  const opener = useRef<HTMLButtonElement>(null)
   const { title, column, assignee } = task
   const all = members(task)
   const at = columns.indexOf(column)
@@ -26,6 +28,10 @@ export function Card({ task, pending, complaints, others, onDrag, onDragEnd, sen
     if (to) void send({ _command: 'move', column: to })
   }
 
+  function close() {
+    flushSync(() => setMore(false))
+    opener.current?.focus()
+  }
   function keys(event: KeyboardEvent) {
     const by = { ArrowLeft: -1, ArrowRight: +1 }[event.key]
     if (!by) return
@@ -108,6 +114,7 @@ export function Card({ task, pending, complaints, others, onDrag, onDragEnd, sen
             ),
           )}
           <button
+            ref={opener}
             className="icon"
             data-testid="more"
             data-control="more"
@@ -121,7 +128,7 @@ export function Card({ task, pending, complaints, others, onDrag, onDragEnd, sen
           </button>
         </span>
       </div>
-      {more && <CardMenu title={title} send={send} onEnd={() => setMore(false)} />}
+      {more && <CardMenu title={title} send={send} onEnd={close} />}
       <div role="alert" className="complaints" data-testid="complaints">
         {complaints.length > 0 && (
           <>

@@ -13,7 +13,7 @@ interface Props {
 export function CardMenu({ title, send, onEnd }: Props) {
   const [deleting, setDeleting] = useState(false)
   return (
-    <div className="menu">
+    <div className="menu" role="group" aria-label={`More about ${title}`} onKeyDown={(event) => event.key === 'Escape' && onEnd()}>
       <Rename title={title} send={send} onEnd={onEnd} />
       <Person label="Assign to" test="assign" send={(name) => send({ _command: 'assign', user: name })} />
       <Person label="Share with" test="share" send={(name) => send({ _command: 'share', user: name })} />

@@ -39,7 +39,8 @@ export function Lane({ user, column, tasks, pending, complaints, others, send, d
   }
 
   return (
-    <section
+    <div
+      role="group"
       className={`lane ${over ? 'over' : ''}`}
       aria-labelledby={heading}
       data-testid={`lane-${column}`}
@@ -67,6 +68,6 @@ export function Lane({ user, column, tasks, pending, complaints, others, send, d
           />
         ))}
       </ul>
-    </section>
+    </div>
   )
 }

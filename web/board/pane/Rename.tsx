@@ -7,7 +7,7 @@ interface Props {
   onEnd: () => void
 }
 
-/** Rename gives a task another title; Escape leaves it as it was. */
+/** Rename gives a task another title. */
 export function Rename({ title, send, onEnd }: Props) {
   const [text, setText] = useState(title)
   const id = useId()
@@ -26,7 +26,6 @@ export function Rename({ title, send, onEnd }: Props) {
           data-testid="rename-title"
           value={text}
           onChange={(event) => setText(event.target.value)}
-          onKeyDown={(event) => event.key === 'Escape' && onEnd()}
           autoComplete="off"
           autoFocus
         />

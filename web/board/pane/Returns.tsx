@@ -7,7 +7,7 @@ export function Returns({ user, feed }: { user: string; feed: Feed }) {
   return (
     <details className="returns" data-testid="returns">
       <summary>
-        {user}'s stream <span className="quiet">{feed.count} events</span>
+        {user}'s stream <span className="quiet">{feed.count === 1 ? '1 event' : `${feed.count} events`}</span>
       </summary>
       <div className="scroll" tabIndex={0} role="region" aria-label={`The last events of ${user}'s stream`}>
         <table>
