@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cleanup, dev, errors, inState, pane, rows, sender, tabs, task, unreached } from './world.js'
@@ -5,6 +6,7 @@ import { Cleanup, dev, errors, inState, pane, rows, sender, tabs, task, unreache
 // The buttons that break parts of the machine, while both users' ferries send
 // commands: the tally on the page says that nothing is lost and nothing twice.
 
+const out = fileURLToPath(new URL('out/', import.meta.url))
 const cleanup = new Cleanup()
 const patience = { timeout: 60_000, interval: 100 } // milliseconds
 const stop = Number(process.env.STOP ?? 10) // seconds that the broker is stopped; 30 with STOP=30
@@ -59,7 +61,7 @@ test('a broker that is stopped loses nothing', async () => {
   await page.getByTestId('stop').click()
   await page.getByTestId('stop').getByText('Kafka is back in').waitFor()
   await expect.poll(() => count('waiting'), patience).toBeGreaterThan(5) // they pile up
-  await page.screenshot({ path: new URL('out/stopped.png', import.meta.url).pathname })
+  await page.screenshot({ path: `${out}stopped.png` })
   await page.getByTestId('stop').getByText('Stop Kafka').waitFor({ timeout: (stop + 30) * 1_000 })
   expect(Date.now() - began).toBeGreaterThan(stop * 900)
   await bothOpen()
@@ -79,6 +81,19 @@ test('a tab that sleeps while its streams are cut and others go on, catches up',
   await moreAnswers()
   for (const user of ['ann', 'bob'])
     for (const corr of corrs) await expect.poll(() => rows(pane(page, user), corr).count(), patience).toBe(1)
+})
+
+test('without a network commands wait, the page says when it tries again, and all are sent once', async () => {
+  const context = page.context()
+  await context.setOffline(true)
+  await fetch(new URL('/dev/cut', url), { method: 'POST' }) // streams that are open stay so, offline or not
+  const ann = pane(page, 'ann')
+  await expect.poll(() => ann.getByTestId('retry').textContent({ timeout: 1_000 }).catch(() => ''), patience).toMatch(/^in [1-9]\d* s$/)
+  await expect.poll(() => count('waiting'), patience).toBeGreaterThan(5)
+  await page.screenshot({ path: `${out}offline.png` })
+  await context.setOffline(false)
+  await bothOpen()
+  await moreAnswers()
 })
 
 test('in the end every command has come back, once', async () => {

@@ -7,8 +7,8 @@ interface Props {
   user: string
   column: Column
   tasks: readonly Task[]
-  /** pending is how many commands of a task are under way. */
-  pending: ReadonlyMap<string, number>
+  /** pending tells whether commands for a task are under way. */
+  pending: (id: string) => boolean
   complaints: ReadonlyMap<string, string[]>
   /** others are in the window, too. */
   others: readonly string[]
@@ -56,7 +56,7 @@ export function Lane({ user, column, tasks, pending, complaints, others, send, d
           <Card
             key={task._id}
             task={task}
-            pending={(pending.get(task._id) ?? 0) > 0}
+            pending={pending(task._id)}
             complaints={complaints.get(task._id) ?? []}
             others={others}
             onDrag={() => {

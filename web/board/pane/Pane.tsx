@@ -3,7 +3,7 @@ import type { World } from '../App.js'
 import { Avatar } from '../Avatar.js'
 import { voice } from '../announce.js'
 import { connect } from '../backend.js'
-import { useSend, type Send } from '../send.js'
+import { sender, type Send } from '../send.js'
 import { columns, names } from '../task.js'
 import { Connection } from './Connection.js'
 import { Lane } from './Lane.js'
@@ -41,7 +41,7 @@ export function Pane({ user, world, everybody }: Props) {
     }
   }, [user, client, tasks, stage, streams])
 
-  const [pending, send] = useSend(backend, journal)
+  const [send] = useState(() => sender(backend, journal))
   useEffect(() => ferries.board({ backend, send }), [ferries, backend, send])
   const items = useSyncExternalStore(
     (changed) => tasks.subscribe(changed),
@@ -89,7 +89,7 @@ export function Pane({ user, world, everybody }: Props) {
             user={user}
             column={column}
             tasks={sorted.filter((task) => task.column === column)}
-            pending={pending}
+            pending={(id) => tasks.pending(id)}
             complaints={complaints}
             others={everybody.filter((name) => name !== user)}
             send={sendOn}
