@@ -12,12 +12,12 @@ export interface Backend {
   feed: Feed
 }
 
-/** connect prepares a user's backend; open its client to start. */
-export function connect(user: string, journal: Journal): Backend {
+/** connect prepares a user's backend; open its client to start. failed is told why there is no log in. */
+export function connect(user: string, journal: Journal, failed: (why: string) => void): Backend {
   const base = document.querySelector<HTMLMetaElement>('meta[name=ebb-api]')?.content ?? ''
   const client = new Client<Types>({
     api: new URL(base, document.baseURI).href,
-    token: tokens(user),
+    token: tokens(user, failed),
     persist: { storage: sessionStorage, user },
     onReset: () => journal.reset(user),
   })

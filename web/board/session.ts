@@ -13,15 +13,21 @@ export async function logIn(user: string): Promise<string> {
   return ((await response.json()) as { access_token: string }).access_token
 }
 
-/** tokens returns a function that has a fresh token of the user at any time. */
-export function tokens(user: string): () => Promise<string> {
+/** tokens returns a function that has a fresh token of the user at any time; failed is told why there is none. */
+export function tokens(user: string, failed: (why: string) => void): () => Promise<string> {
   let token: Promise<string> | undefined
   let since = 0
   return () => {
     if (!token || Date.now() - since > life) {
       since = Date.now()
       token = logIn(user)
-      token.catch(() => (token = undefined)) // the next request asks again
+      token.then(
+        () => failed(''),
+        (error: Error) => {
+          token = undefined // the next request asks again
+          failed(error.message)
+        },
+      )
     }
     return token
   }

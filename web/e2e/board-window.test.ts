@@ -127,7 +127,7 @@ test('a command lights its way, with the times that the boxes have measured', as
     const first = spans.find((span) => span.step === step)!
     const time = await page.getByTestId(`time-${step}`).textContent()
     const shown = parseFloat(time!)
-    expect(time, `step ${step}`).toMatch(/^[\d.]+ ms$/)
+    expect(time, `step ${step}`).toMatch(/^[\d.]+\sms$/)
     expect(Math.abs(shown - first.ms), `step ${step}: ${time}, ${first.ms}`).toBeLessThan(0.5)
     expect(await page.getByTestId(`light-${step}`).count()).toBe(1)
   }
@@ -135,6 +135,32 @@ test('a command lights its way, with the times that the boxes have measured', as
   expect(await timeline.getByTestId('seen').textContent()).toMatch(/applied, 202 after [\d.]+ ms, at \w+’s after [\d.]+ ms/)
   await page.getByTestId('earlier').click()
   await page.getByTestId('timeline').filter({ hasNotText: 'Mend the nets' }).waitFor()
+})
+
+test('the flow shows what a trace says, and lights nothing without one', async () => {
+  const spans = [
+    { step: 7, name: 'a', start: 1_000, ms: 4.25 },
+    { step: 8, name: 'b', start: 1_001, ms: 3 },
+    { step: 12, name: 'c', start: 1_150, ms: 0.125 },
+    { step: 12, name: 'c', start: 1_151, ms: 9 },
+  ]
+  await page.route('**/dev/trace?*', (route) => route.fulfill({ json: { spans } }))
+  await task(anns(), 'Mend the nets').getByTestId('move-todo').focus()
+  await page.keyboard.press('Enter')
+  const timeline = page.getByTestId('timeline').filter({ hasText: '160 ms in all' })
+  await timeline.waitFor()
+  const shown = await page.locator('[data-testid^=time-]').allTextContents()
+  expect(shown.map((text) => text.replace(/\s/, ' '))).toEqual(['4.3 ms', '3.0 ms', '0.13 ms'])
+  expect(await page.locator('[data-testid^=light-]').count()).toBe(3)
+  expect(await timeline.getByTestId('step-12').textContent()).toContain('9.0 ms') // the longest of two
+  expect(await timeline.textContent()).toContain('shown 10 times slower')
+  await page.unroute('**/dev/trace?*')
+  await page.route('**/dev/trace?*', (route) => route.fulfill({ json: { spans: [] } }))
+  await task(anns(), 'Mend the nets').getByTestId('move-doing').focus()
+  await page.keyboard.press('Enter')
+  await page.getByTestId('timeline').filter({ hasNotText: 'in all' }).waitFor({ timeout: 10_000 })
+  expect(await page.locator('[data-testid^=light-]').count()).toBe(0)
+  await page.unroute('**/dev/trace?*')
 })
 
 test('no console error or warning in all that', () => {

@@ -78,6 +78,11 @@ export function Picture({ scene, names, streams, machine, journal }: Props) {
       {Object.values(layout.boxes).map((box, i) => (
         <BoxView key={i} box={box} down={down(box)} />
       ))}
+      {layout.captions.map(({ way, says, x, y }) => (
+        <text key={way} className={`caption ${way}`} x={x} y={y}>
+          {says}
+        </text>
+      ))}
       <Faces layout={layout} names={names} open={(name) => states.get(name)?.name === 'open'} heard={heard ?? []} arrives={(lights.get(12) ?? lights.get(6))?.at ?? 0} />
       {layout.arrows.map((arrow) => (
         <Badge key={arrow.step} arrow={arrow} light={lights.get(arrow.step)} />
@@ -167,7 +172,7 @@ function lit(scene: Scene | undefined): ReadonlyMap<number, Light> {
     const at = ((span.start - start) / total) * replay
     const known = lights.get(span.step)
     if (known && known.at <= at) continue
-    lights.set(span.step, { at, for: Math.max(220, (span.ms / total) * replay), time: ms(span.ms) })
+    lights.set(span.step, { at, for: Math.max(220, (span.ms / total) * replay), time: ms(span.ms).replace(' ', '\u202f') }) // narrow: the arrow would show through
   }
   return lights
 }

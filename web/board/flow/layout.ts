@@ -23,6 +23,7 @@ export interface Layout {
   height: number
   boxes: Record<'browser' | 'gateway' | 'commands' | 'service' | 'replies' | 'connector' | 'channels' | 'edge', Box>
   arrows: readonly Arrow[]
+  captions: readonly { way: 'in' | 'back'; says: string; x: number; y: number }[]
 }
 
 const browser = { name: 'Browser', says: 'this page', kind: 'browser' } as const
@@ -62,6 +63,10 @@ export const wide: Layout = {
     { step: 11, path: 'M748 222H548', badge: [728, 222], time: [728, 181] },
     { step: 12, path: 'M444 222H350C310 222 320 246 280 246H124', badge: [423, 222], time: [423, 181] },
   ],
+  captions: [
+    { way: 'in', says: 'commands flow in', x: 608, y: 118 },
+    { way: 'back', says: 'events ebb back', x: 608, y: 168 },
+  ],
 }
 
 /** narrow is the same for phones: commands flow down, events ebb up. */
@@ -92,4 +97,5 @@ export const narrow: Layout = {
     { step: 11, path: 'M288 356V264', badge: [288, 345], time: [274, 349, 'end'] },
     { step: 12, path: 'M288 212V165C288 135 332 150 332 120V64', badge: [332, 84], time: [332, 112] },
   ],
+  captions: [],
 }

@@ -22,7 +22,8 @@ interface Props {
 /** Pane is what one user sees of the tasks, with a stream of their own. */
 export function Pane({ user, world, everybody }: Props) {
   const { journal, ferries, people, stage, streams } = world
-  const [backend] = useState(() => connect(user, journal))
+  const [failed, setFailed] = useState('')
+  const [backend] = useState(() => connect(user, journal, setFailed))
   const { client, tasks } = backend
   useEffect(() => {
     let began = 0
@@ -81,7 +82,10 @@ export function Pane({ user, world, everybody }: Props) {
         </button>
       </div>
       <NewTask user={user} send={send} />
-      {tasks.error && <p className="complaints">{tasks.error.message}</p>}
+      <div role="alert" className="complaints">
+        {failed && <p>No log in: {failed}</p>}
+        {tasks.error && <p>{tasks.error.message}</p>}
+      </div>
       <div className="lanes" ref={board}>
         {columns.map((column) => (
           <Lane
