@@ -18,6 +18,12 @@ export function connect(user: string, journal: Journal, failed: (why: string) =>
   const client = new Client<Types>({
     api: new URL(base, document.baseURI).href,
     token: tokens(user, failed),
+    fetch: async (url, init) => {
+      const response = await fetch(url, init)
+      // The client does not tell of a 202 that comes after the event; the flow shows both.
+      if (response.status === 202 && typeof init?.body === 'string') journal.accepted((JSON.parse(init.body) as { _corr: string })._corr)
+      return response
+    },
     persist: { storage: sessionStorage, user },
     onReset: () => journal.reset(user),
   })

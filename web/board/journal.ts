@@ -48,7 +48,7 @@ const remembered = 10_000 // answers
 export class Journal extends Store {
   journeys: ReadonlyMap<string, Journey> = new Map()
   tally: Tally = { sent: 0, answered: 0, lost: 0, twice: 0 }
-  /** onBack is told of a journey whose answer is there. */
+  /** onBack is told of a journey whose 202 and whose answer are there. */
   onBack?: (journey: Journey) => void
 
   #seqs = new Map<string, number>() // by user and instance
@@ -64,11 +64,14 @@ export class Journal extends Store {
     this.#count({ sent: this.tally.sent + 1 })
   }
 
+  /** accepted notes a 202; the answer may have come before it. */
   accepted(corr: string): void {
     const journey = this.journeys.get(corr)
-    if (!journey) return
-    this.#put({ ...journey, accepted: this.now() - journey.begun })
+    if (!journey || journey.accepted !== undefined) return
+    const now = { ...journey, accepted: this.now() - journey.begun }
+    this.#put(now)
     this.tell()
+    if (now.outcome !== undefined) this.onBack?.(now)
   }
 
   /** refused notes that the gateway did not take a command; that is an answer. */
@@ -100,7 +103,7 @@ export class Journal extends Store {
     const now = { ...journey, heard, outcome: own ? (reply._outcome ?? 'applied') : journey.outcome }
     this.#put(now)
     this.#count(first ? { answered: this.tally.answered + 1 } : {})
-    if (first) this.onBack?.(now)
+    if (first && now.accepted !== undefined) this.onBack?.(now)
   }
 
   /** reset forgets how far a user's stream had come: there was a gap, and it said so. */

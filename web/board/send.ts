@@ -12,10 +12,6 @@ export function sender({ user, client, tasks }: Backend, journal: Journal): Send
     const title = 'title' in command ? command.title : (tasks.items.find(({ _id }) => _id === id)?.title ?? '')
     const sent = tasks.send(id, command, { apply: effect(user, command) })
     journal.begin(user, sent.corr, command, title, auto)
-    sent.accepted.then(
-      () => journal.accepted(sent.corr),
-      () => {}, // settled tells
-    )
     try {
       return complaints(await sent.settled)
     } catch (error) {

@@ -29,6 +29,20 @@ test('a command is sent, accepted, and comes back to all, once', () => {
   expect(j.onBack).toHaveBeenCalledOnce()
 })
 
+test('an answer may come before the 202: both are waited for', () => {
+  const { journal: j, pass } = journal()
+  j.onBack = vi.fn()
+  j.begin('ann', 'c', { _command: 'move' }, 'Milk')
+  pass(4)
+  j.heard('ann', reply({}))
+  expect(j.tally.answered).toBe(1)
+  expect(j.onBack).not.toHaveBeenCalled()
+  pass(1)
+  j.accepted('c')
+  j.accepted('c') // sent again
+  expect(j.onBack).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ accepted: 5, outcome: 'applied' }))
+})
+
 test('a gap between the events of an instance is a loss, on the stream that has it', () => {
   const { journal: j } = journal()
   for (const _seq of [4, 5, 8]) j.heard('ann', reply({ _seq, _corr: `c${_seq}` }))
