@@ -21,6 +21,7 @@ type Config struct {
 	Keys    Keys         // required
 	EdgeURL *url.URL     // required: where the page may open streams
 	Buttons Buttons      // required
+	Spans   *Spans       // of all boxes; required
 }
 
 // New returns what is served to the browser.
@@ -30,6 +31,7 @@ func New(cfg Config) http.Handler {
 	mux.Handle("/api/", cfg.API)
 	mux.Handle("POST /dev/login", own.Handler(login(cfg.Keys)))
 	cfg.Buttons.handle(mux, own.Handler)
+	mux.HandleFunc("GET /dev/trace", cfg.Spans.trace)
 	mux.Handle("/", page(cfg.Page, cfg.EdgeURL))
 	return mux
 }

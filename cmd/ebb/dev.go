@@ -32,6 +32,7 @@ type devCmd struct {
 	PublishKey  secret   `placeholder:"file:PATH" help:"Key that publishers must have, not that of the data directory."`
 
 	accessFlags
+	collectorFlags `embed:"" group:"Traces:"`
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
@@ -45,6 +46,10 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	defer p.close()
 	on, err := d.listen(p)
 	if err != nil {
+		return err
+	}
+	var spans dev.Spans
+	if err := d.trace(p, 1, spans.Add); err != nil {
 		return err
 	}
 	brokers := kafkaFlags{Kafka: d.Kafka, topicFlags: d.topicFlags}
@@ -71,7 +76,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := d.add(p, client, brokers, own, keys, on); err != nil {
+	if err := d.add(p, client, brokers, own, keys, &spans, on); err != nil {
 		return err
 	}
 	tasks.add(p, service)
@@ -124,7 +129,7 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 
 // add puts every box into the process, made as their own subcommands make them.
 // own is the broker if it is in the process too.
-func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, own *devBroker, keys dev.Keys, on devListeners) error {
+func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, own *devBroker, keys dev.Keys, spans *dev.Spans, on devListeners) error {
 	front := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", accessFlags: d.accessFlags, kafkaFlags: brokers}
 	logins := []gateway.Issuer{{Name: dev.Issuer, Audiences: []string{dev.Issuer}, Key: keys.Tokens}}
 	api, err := front.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, logins)
@@ -141,7 +146,7 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, own *
 		buttons.StopBroker, buttons.BrokerBack = own.Stop, own.Back
 	}
 	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
-		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Buttons: buttons,
+		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Buttons: buttons, Spans: spans,
 	}), Drain: api.Drain}, nil))
 
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}

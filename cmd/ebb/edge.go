@@ -25,6 +25,7 @@ type edgeCmd struct {
 	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
 	frontFlags  `embed:""`
 	edgeLimits  `embed:"" group:"Limits:"`
+	traceFlags  `embed:"" group:"Traces:"`
 
 	Origin     *url.URL `group:"Back ends:" placeholder:"URL" help:"Where requests are proxied to that no route is for: the gateway."`
 	GripKey    secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that signs requests to the origin, which has the same."`
@@ -50,7 +51,7 @@ func (e *edgeCmd) Validate() error {
 	case e.Streams < 0:
 		return errors.New("--streams cannot be negative")
 	}
-	return errors.Join(e.frontFlags.Validate(), e.edgeLimits.Validate())
+	return errors.Join(e.frontFlags.Validate(), e.edgeLimits.Validate(), e.traceFlags.Validate())
 }
 
 // Run is ebb edge.
@@ -78,7 +79,7 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := p.serveAdmin(e.AdminAddr); err != nil {
+	if err := errors.Join(p.serveAdmin(e.AdminAddr), e.trace(p)); err != nil {
 		return err
 	}
 	client, sessions, err := e.reach(ctx, p)
@@ -165,6 +166,7 @@ func (e *edgeCmd) config(p *process, keys edgeKeys, metrics edge.Metrics) edge.C
 		Streams:    limit,
 		Limits:     e.limits(e.prefixes()),
 		Logger:     p.env.log,
+		Tracer:     p.traces.Tracer("edge"),
 		Metrics:    metrics,
 	}
 }

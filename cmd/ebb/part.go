@@ -21,9 +21,10 @@ type process struct {
 	last      []serve.Part
 	listeners []net.Listener
 	closers   []func()
-	lost      func() // counts records that were too large for the channel log
-	panicked  func() // counts requests that panicked
-	crowded   func() // counts connections of addresses that have too many
+	lost      func()        // counts records that were too large for the channel log
+	panicked  func()        // counts requests that panicked
+	crowded   func()        // counts connections of addresses that have too many
+	traces    *serve.Traces // nil if there are none
 }
 
 func newProcess(env *environment) *process {
