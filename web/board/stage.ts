@@ -23,7 +23,7 @@ const kept = 20 // scenes
 /** Stage decides what the flow shows: the latest that somebody did, and not too much. */
 export class Stage extends Store {
   scenes: readonly Scene[] = []
-  /** pinned is the key of a scene that somebody looks at; the latest if none. */
+  /** pinned is the key of a scene that somebody has gone back to, until they do something; the latest if none. */
   pinned?: number
   #count = 0
   #free = 0 // when scenes that no hand has made may come, on the page's clock
@@ -42,6 +42,7 @@ export class Stage extends Store {
   /** command shows the way that a command went. */
   async command({ corr, user, command, title, auto }: Journey): Promise<void> {
     if (!this.#enters(auto)) return
+    if (!auto) this.pinned = undefined
     this.#show({ user, corr, command, title, spans: await this.tracer.command(corr) })
   }
 

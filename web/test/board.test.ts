@@ -56,10 +56,11 @@ test('the stage shows what a hand has done at once, and what no hand has done if
   await go('e', true)
   expect(stage.scene?.corr).toBe('e')
   stage.look(+1)
-  await go('f', false)
+  now = 20_000
+  await go('f', true)
   expect(stage.scene?.corr).toBe('c') // somebody looks at it
   stage.look(-1)
-  stage.look(-1)
+  expect(stage.scene?.corr).toBe('e')
   await go('g', false)
   expect(stage.scene?.corr).toBe('g')
 })
