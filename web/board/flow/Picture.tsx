@@ -42,7 +42,7 @@ export function Picture({ scene, names, streams, machine, journal }: Props) {
 
   return (
     <svg
-      className="picture"
+      className={`picture ${Object.values(layout.boxes).some(down) ? 'broken' : ''}`}
       viewBox={`0 0 ${layout.width} ${layout.height}`}
       textAnchor="middle"
       role="img"
