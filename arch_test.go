@@ -19,23 +19,24 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip internal/audit internal/dial internal/limit session",
+	"gateway":   ". channel grip internal/audit internal/dial internal/limit internal/tracing session",
 	"view":      ".",
-	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/window session sse",
-	"connector": ". channel sse",
-	"aggregate": ".",
+	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/tracing internal/window session sse",
+	"connector": ". channel internal/tracing sse",
+	"aggregate": ". internal/tracing",
 	// a store of one
 	"aggregate/disk": "aggregate",
 	// the adapter
-	"kafka": ". channel internal/dial session",
+	"kafka": ". channel internal/dial internal/tracing session",
 	// mechanisms
 	"internal/dial":            "",
 	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
-	"internal/serve":           "internal/limit",
+	"internal/serve":           "internal/dial internal/limit internal/tracing",
 	"internal/limit":           "",
 	"internal/audit":           "internal/limit",
+	"internal/tracing":         "",
 	"internal/broker":          "",
 	"internal/history":         ".",
 	"internal/kafkatest":       "",
@@ -43,10 +44,10 @@ var imports = map[string]string{
 	// what puts them together, and what shows them
 	"demo":  ". aggregate",
 	"bench": ". kafka sse",
-	"dev":   "grip",
+	"dev":   "grip internal/tracing",
 	// what a bench measures
 	"bench/service": ". aggregate aggregate/disk kafka",
-	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve kafka view",
+	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/broker internal/serve internal/tracing kafka view",
 	// what a team's tests play with
 	"aggregate/aggregatetest": ". aggregate",
 }
@@ -77,8 +78,12 @@ var only = map[string]string{
 	"github.com/alecthomas/kong":          "cmd/ebb",
 	"go.yaml.in/yaml":                     "cmd/ebb",
 	"golang.org/x/crypto":                 "gateway",
-	"golang.org/x/time":                   "gateway",
+	"golang.org/x/time":                   "gateway internal/serve",
 	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
+	"go.opentelemetry.io/otel":            "internal/tracing internal/serve",
+	"go.opentelemetry.io/otel/sdk":        "internal/serve",
+	"go.opentelemetry.io/otel/exporters":  "internal/serve",
+	"go.opentelemetry.io/otel/trace":      "internal/tracing internal/serve gateway edge connector aggregate",
 	"gonum.org/v1/plot":                   "bench",
 	"testing":                             "internal/kafkatest internal/dial/dialtest aggregate/aggregatetest",
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/sse"
@@ -20,6 +22,7 @@ type load struct {
 	records   []channel.Record
 	dead      []letter
 	truncated int
+	spans     []trace.Span // of the replies whose traces are kept
 }
 
 // letter is a reply that cannot be carried.
@@ -38,10 +41,12 @@ func (c *Connector) step(ctx context.Context) error {
 	l := c.load(batch)
 	if len(l.records) > 0 {
 		if err := c.cfg.Sink.Append(ctx, l.records); err != nil {
+			l.end("the channel log has not taken it")
 			c.lower(err)
 			return fmt.Errorf("appending: %w", err)
 		}
 	}
+	l.end("")
 	for _, d := range l.dead {
 		if err := c.cfg.Sink.Dead(ctx, d.Record, d.reason); err != nil {
 			return fmt.Errorf("putting aside: %w", err)
@@ -85,6 +90,7 @@ func (c *Connector) add(l *load, record ebb.Record) (reason string) {
 		Data: r.payload,
 		Src:  channel.Src{TopicID: record.TopicID, Partition: record.Partition, Offset: record.Offset},
 	}
+	out.Trace = c.trace(l, record)
 	if name, ok := unquote(r.name); ok && validName(name) {
 		out.Name = name
 	}

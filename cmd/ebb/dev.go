@@ -11,6 +11,7 @@ import (
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/demo"
 	"github.com/ebb-events/ebb/dev"
+	"github.com/ebb-events/ebb/edge"
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/broker"
@@ -31,6 +32,7 @@ type devCmd struct {
 	PublishKey  secret   `placeholder:"file:PATH" help:"Key that publishers must have, not that of the data directory."`
 
 	accessFlags
+	collectorFlags `embed:"" group:"Traces:"`
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
@@ -46,10 +48,15 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	var spans dev.Spans
+	if err := d.trace(p, 1, spans.Add); err != nil {
+		return err
+	}
 	brokers := kafkaFlags{Kafka: d.Kafka, topicFlags: d.topicFlags}
 	embedded := len(d.Kafka) == 0
+	var own *devBroker
 	if embedded { // before the keys: it takes the data directory for this process
-		if brokers.Kafka, err = startBroker(p, broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync}); err != nil {
+		if own, brokers.Kafka, err = startDevBroker(ctx, p, broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync}); err != nil {
 			return err
 		}
 	}
@@ -69,7 +76,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := d.add(p, client, brokers, keys, on); err != nil {
+	if err := d.add(p, client, brokers, own, keys, &spans, on); err != nil {
 		return err
 	}
 	tasks.add(p, service)
@@ -77,10 +84,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 }
 
 // devListeners are open before anything has begun.
-type devListeners struct {
-	front, control net.Listener
-	edge           *dev.Cutter
-}
+type devListeners struct{ front, edge, control net.Listener }
 
 // listen opens the addresses first, so that one in use is told before anything
 // has begun.
@@ -88,16 +92,14 @@ func (d *devCmd) listen(p *process) (on devListeners, err error) {
 	if on.front, err = p.listen(d.Addr, "--addr", "gateway"); err != nil {
 		return on, err
 	}
-	ln, err := p.listen(d.EdgeAddr, "--edge-addr", "edge")
-	if err != nil {
+	if on.edge, err = p.listen(d.EdgeAddr, "--edge-addr", "edge"); err != nil {
 		return on, err
 	}
-	on.edge = dev.NewCutter(ln)
 	if on.control, err = p.listen(d.ControlAddr, "--control-addr", "control"); err != nil {
 		return on, err
 	}
 	if d.EdgeURL == nil {
-		d.EdgeURL = mustParse(baseURL(ln.Addr(), ""))
+		d.EdgeURL = mustParse(baseURL(on.edge.Addr(), ""))
 	}
 	return on, p.serveAdmin(d.AdminAddr)
 }
@@ -126,7 +128,8 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 }
 
 // add puts every box into the process, made as their own subcommands make them.
-func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
+// own is the broker if it is in the process too.
+func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, own *devBroker, keys dev.Keys, spans *dev.Spans, on devListeners) error {
 	front := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", accessFlags: d.accessFlags, kafkaFlags: brokers}
 	logins := []gateway.Issuer{{Name: dev.Issuer, Audiences: []string{dev.Issuer}, Key: keys.Tokens}}
 	api, err := front.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, logins)
@@ -134,16 +137,36 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 		return err
 	}
 	local := frontFlags{Proxies: thisMachine}
-	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
-		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
-	}), Drain: api.Drain}, nil))
-
-	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
-	if err := edge.add(p, client, client.Sessions(), on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
+	streams := d.edge(p, client, keys, on, local)
+	if err := streams.addTo(p, on.edge, on.control); err != nil {
 		return err
 	}
+	buttons := dev.Buttons{Cut: streams.Cut, RestartEdge: streams.Restart, EdgeUp: streams.Up}
+	if own != nil {
+		buttons.StopBroker, buttons.BrokerBack = own.Stop, own.Back
+	}
+	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
+		API: api, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Buttons: buttons, Spans: spans,
+	}), Drain: api.Drain}, nil))
+
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}
 	return connector.add(p, client, nil)
+}
+
+// edge is made as ebb edge makes it, again and again.
+func (d *devCmd) edge(p *process, client *kafka.Client, keys dev.Keys, on devListeners, local frontFlags) *devEdge {
+	e := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
+	own := edgeKeys{grip: keys.Grip, publish: keys.Publish}
+	cfg := e.config(p, own, edgeMetrics(p.admin.Metrics))
+	return &devEdge{
+		make: func() (*edge.Edge, error) {
+			anew := cfg
+			e.reads(&anew, client, client.Sessions())
+			return edge.New(anew)
+		},
+		server: func(box *edge.Edge) serve.Server { return e.server(box, own) },
+		limit:  cfg.Streams,
+	}
 }
 
 // baseURL is the URL of an address of ours. One of all interfaces is that of

@@ -3,17 +3,17 @@ import { useId, useState, type FormEvent } from 'react'
 interface Props {
   label: string
   test: string
-  run: (user: string) => Promise<string[]>
+  send: (user: string) => Promise<string[]>
 }
 
 /** Person names a user for something; what is wrong shows on the card. */
-export function Person({ label, test, run }: Props) {
+export function Person({ label, test, send }: Props) {
   const [user, setUser] = useState('')
   const id = useId()
 
   async function submit(event: FormEvent) {
     event.preventDefault()
-    if ((await run(user.trim())).length === 0) setUser('')
+    if ((await send(user.trim())).length === 0) setUser('')
   }
 
   return (
