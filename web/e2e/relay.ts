@@ -5,13 +5,17 @@ import { createConnection, createServer, type AddressInfo, type Socket } from 'n
 export class Relay {
   /** requests are the first lines and headers that came, the latest last. */
   readonly requests: string[] = []
-  /** limit is how many bytes of the body a new connection passes on. Then it is held. */
+  /** cuts are the requests whose connections were cut at their limit. */
+  readonly cuts: string[] = []
+  /** limit is how many bytes of the body a new connection passes on. Then it is cut. */
   limit: () => number = () => Infinity
+  /** holds has connections wait at their limit for cutHeld. */
+  holds = false
   /** target is host:port, for new connections. */
   target = ''
   #server = createServer((browser) => this.#relay(browser))
   #open = new Set<Socket>()
-  #held: { request: string; browser: Socket; edge: Socket }[] = []
+  #held: (() => void)[] = []
 
   /** listen returns where the relay is, as host:port. */
   async listen(): Promise<string> {
@@ -25,14 +29,9 @@ export class Relay {
     for (const socket of this.#open) socket.resetAndDestroy()
   }
 
-  /** cutHeld ends what is held at its limit and returns its requests. */
-  cutHeld(): string[] {
-    return this.#held.splice(0).map(({ request, browser, edge }) => {
-      if (Math.random() < 0.7) browser.resetAndDestroy()
-      else browser.end()
-      edge.destroy()
-      return request
-    })
+  /** cutHeld cuts what waits at its limit. */
+  cutHeld(): void {
+    for (const cut of this.#held.splice(0)) cut()
   }
 
   close(): void {
@@ -74,7 +73,14 @@ export class Relay {
       }
       browser.write(bytes.subarray(0, Math.min(left, bytes.length)))
       if ((left -= bytes.length) >= 0) return
-      this.#held.push({ request, browser, edge })
+      const cut = () => {
+        this.cuts.push(request)
+        if (Math.random() < 0.7) browser.resetAndDestroy()
+        else browser.end()
+        edge.destroy()
+      }
+      if (this.holds) this.#held.push(cut)
+      else cut()
     })
   }
 }

@@ -153,11 +153,11 @@ export class Stream implements Source {
 
   #wake(why: Wake): void {
     const { name } = this.#state
-    if (why === 'leaving') {
+    if (why === 'pagehide') {
       if (name !== 'closed') this.#retry(1_000) // held streams keep a page from being kept
     } else if (
       name === 'retrying' ||
-      (why === 'visible' && isClosed(this.#state, 'replaced')) ||
+      (why !== 'online' && isClosed(this.#state, 'replaced')) ||
       (name !== 'closed' && this.#silent() > silence)
     ) {
       void this.#connect()
