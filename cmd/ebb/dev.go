@@ -32,10 +32,11 @@ type devCmd struct {
 	PublishKey  secret   `placeholder:"file:PATH" help:"Key that publishers must have, not that of the data directory."`
 
 	accessFlags
-	collectorFlags `embed:"" group:"Traces:"`
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
+
+	collectorFlags `embed:"" group:"Traces:"`
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most."`
 }

@@ -25,7 +25,6 @@ type edgeCmd struct {
 	Grace       time.Duration `default:"2s" placeholder:"TIME" help:"Time over which streams are ended when the edge stops."`
 	frontFlags  `embed:""`
 	edgeLimits  `embed:"" group:"Limits:"`
-	traceFlags  `embed:"" group:"Traces:"`
 
 	Origin     *url.URL `group:"Back ends:" placeholder:"URL" help:"Where requests are proxied to that no route is for: the gateway."`
 	GripKey    secret   `group:"Back ends:" placeholder:"file:PATH" help:"Key that signs requests to the origin, which has the same."`
@@ -39,6 +38,7 @@ type edgeCmd struct {
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of an embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
+	traceFlags `embed:"" group:"Traces:"`
 }
 
 // Validate says which flags do not go together.
