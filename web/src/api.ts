@@ -16,39 +16,35 @@ export class Unauthenticated extends Error {
 export class Api {
   readonly base: string
 
-  constructor(
-    base: string,
-    private readonly token?: Token,
-    private readonly fetch: Fetch = (...asked) => globalThis.fetch(...asked),
-    private readonly log?: Log,
-  ) {
-    this.base = base.replace(/\/+$/, '')
+  constructor(private readonly of: { api: string; token?: Token; fetch?: Fetch; debug?: Log }) {
+    this.base = of.api.replace(/\/+$/, '')
   }
 
   /** request answers a response that is ok, or throws a ProblemError. */
   async request(method: string, path: string, init: { body?: string; signal?: AbortSignal; headers?: Record<string, string> } = {}): Promise<Response> {
     const headers = { ...init.headers }
     if (init.body !== undefined) headers['Content-Type'] = 'application/json'
-    if (this.token) {
-      const token = await this.token()
+    const { token: ask, fetch = globalThis.fetch, debug } = this.of
+    if (ask) {
+      const token = await ask()
       if (token === null) throw new Unauthenticated('there is no token')
       headers.Authorization = `Bearer ${token}`
     }
-    const response = await this.fetch(this.base + path, {
-      credentials: this.token ? 'omit' : 'include',
+    const response = await fetch(this.base + path, {
+      credentials: ask ? 'omit' : 'include',
       cache: 'no-store',
       ...init,
       method,
       headers,
     })
-    this.log?.('answer', { method, path, status: response.status })
+    debug?.('answer', { method, path, status: response.status })
     if (!response.ok) throw await problem(response)
     return response
   }
 
   /** renews tells whether a fresh token can be had for a session that is about to end. */
   get renews(): boolean {
-    return this.token !== undefined
+    return !!this.of.token
   }
 
   /** renew extends the session of the event with that id, as far as the token goes. */

@@ -6,31 +6,25 @@ export function jitter(most: number): number {
   return Math.random() * most
 }
 
-/** Backoff spreads tries: full jitter, doubling from 1 s to 30 s. */
-export class Backoff {
-  /** tries is how many there were since the last reset. */
-  tries = 0
-
-  /** next returns how many milliseconds to wait before another try. */
-  next(): number {
-    return jitter(Math.min(cap, base * 2 ** this.tries++))
-  }
-
-  reset(): void {
-    this.tries = 0
-  }
+/** backoff is how many milliseconds to wait after so many tries: full jitter, doubling from 1 s to 30 s. */
+export function backoff(tries: number): number {
+  return jitter(Math.min(cap, base * 2 ** tries))
 }
 
-/** pause waits some milliseconds, or until the signal is aborted. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** pause waits some milliseconds, or until a signal is aborted or the network is back. */
+export function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
+    const over = new AbortController()
     const end = () => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', end)
+      over.abort()
       resolve()
     }
     const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
-    if (signal.aborted) end()
+    for (const signal of signals) {
+      signal.addEventListener('abort', end, over)
+      if (signal.aborted) end()
+    }
+    globalThis.addEventListener?.('online', end, over)
   })
 }

@@ -3,7 +3,7 @@ import { Commands, type SendOptions, type Sent } from './commands.js'
 import { iterate } from './iterate.js'
 import { parseObject, parseReply, type Command, type Reply, type Reset, type StreamEvent } from './message.js'
 import { Position, type Persistence } from './position.js'
-import type { ConnectionState, Log, OpenSource, Source } from './source.js'
+import { isClosed, type ConnectionState, type Log, type OpenSource, type Source } from './source.js'
 import { Stream } from './stream.js'
 import { eventSource, type Transport } from './transport.js'
 import type { CommandOf, Instance, Path, PathOf, ReplyOf, StateOf, TypeMap, Untyped } from './types.js'
@@ -24,8 +24,8 @@ export interface Config {
   transport?: Transport
   /** fetch asks the gateway; the global one if left out. */
   fetch?: Fetch
-  /** debug is told what happens, without tokens, tickets and proofs; true has it on the console. */
-  debug?: Log | boolean
+  /** debug is told what happens, without tokens, tickets and proofs; console.debug is one. */
+  debug?: Log
   /** onReset is called after a gap: read the state again. */
   onReset?: (reset: Reset) => void
   /** onUnauthenticated is called when the user must log in; then call open. */
@@ -59,9 +59,8 @@ export class Client<T extends TypeMap<T> = Untyped> {
   #log?: Log
 
   constructor(config: Config) {
-    const { debug } = config
-    this.#log = debug === true ? (what, facts) => console.debug('ebb', what, facts) : debug || undefined
-    this.#api = new Api(config.api, config.token, config.fetch, this.#log)
+    this.#log = config.debug
+    this.#api = new Api(config)
     const openSource: OpenSource =
       config.source ?? ((...of) => new Stream(...of, config.transport ?? eventSource))
     this.#source = openSource(this.#api, new Position(this.#api.base, config.persist), config.events ?? [], {
@@ -72,9 +71,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
     this.#commands = new Commands(this.#api, (signal) => this.ready(signal))
     this.listen({
       reset: config.onReset,
-      state: (state) => {
-        if (state.name === 'closed' && /^(unauthenticated|revoked)$/.test(state.why)) config.onUnauthenticated?.()
-      },
+      state: (state) => isClosed(state, 'unauthenticated', 'revoked') && config.onUnauthenticated?.(),
     })
   }
 
@@ -113,7 +110,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
     return iterate((push, end) => {
       const stop = this.listen({
         event: push,
-        state: (state) => state.name === 'closed' && /^(asked|loggedOut)$/.test(state.why) && end(),
+        state: (state) => isClosed(state, 'asked', 'loggedOut') && end(),
       })
       signal?.addEventListener('abort', end)
       if (signal?.aborted) end()
@@ -145,8 +142,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
    * that were sent before. Its reply may say no: see _error.
    */
   send<I extends Instance<T>>(path: I, command: CommandOf<T, PathOf<T, I>>, options?: SendOptions): Sent<ReplyOf<T, PathOf<T, I>>> {
-    const { state } = this
-    if (state.name === 'closed' && state.why === 'replaced') this.open() // or the reply would come to another tab alone
+    if (isClosed(this.state, 'replaced')) this.open() // or the reply would come to another tab alone
     return this.#commands.send(path, command as Command, options) as Sent<ReplyOf<T, PathOf<T, I>>>
   }
 
@@ -164,7 +160,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
   #turn(state: ConnectionState): void {
     this.#tell('state', state)
     if (state.name === 'open') this.#commands.wake()
-    if (state.name === 'closed' && state.why === 'loggedOut') this.#commands.close() // maybe in another tab
+    if (isClosed(state, 'loggedOut')) this.#commands.close() // maybe in another tab
   }
 
   #hear(event: StreamEvent): void {

@@ -1,5 +1,5 @@
 import { typeOf } from './api.js'
-import { Backoff, pause } from './backoff.js'
+import { backoff, pause } from './backoff.js'
 import type { Client } from './client.js'
 import type { SendOptions, Sent } from './commands.js'
 import type { Reply, State } from './message.js'
@@ -93,8 +93,7 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
   async load(): Promise<void> {
     this.#loading?.abort()
     const { signal } = (this.#loading = new AbortController())
-    const backoff = new Backoff()
-    while (!signal.aborted) {
+    for (let tries = 0; !signal.aborted; tries++) {
       try {
         await this.client.ready(signal)
         this.#heard.clear()
@@ -106,10 +105,10 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
         const least = retryIn(error)
         this.#failing = true
         if (least === null) {
-          this.error = error instanceof Error ? error : new Error(String(error))
+          this.error = error as Error
           return this.#tell()
         }
-        await pause(least + backoff.next(), signal)
+        await pause(least + backoff(tries), signal)
       }
     }
   }

@@ -1,8 +1,7 @@
 import { resource, typeOf, type Api } from './api.js'
-import { Backoff, pause } from './backoff.js'
+import { backoff, pause } from './backoff.js'
 import type { Command, Reply } from './message.js'
 import { retryIn } from './problem.js'
-import { onWake } from './wake.js'
 
 /** SendOptions are what a caller may want of a command. */
 export interface SendOptions {
@@ -29,11 +28,11 @@ interface Pending {
   body: string
   /** over aborts what waits, with the reason if it went wrong. */
   over: AbortController
-  resolve: (reply: Reply) => void
-  accept: () => void
-  /** safe calls back when it is accepted, by whatever. */
-  safe: (then: () => void) => void
-  accepted: boolean
+  accepted: Later<void>
+  settled: Later<Reply>
+  /** safe tells that there was a 202, and the reply is due. */
+  safe: boolean
+  onAccepted?: () => void
 }
 
 const patience = 30_000 // milliseconds for an answer to a POST
@@ -47,8 +46,8 @@ const patience = 30_000 // milliseconds for an answer to a POST
  */
 export class Commands {
   #pending = new Map<string, Pending>()
-  #lines = new Map<string, Promise<void>>() // the last of each instance
-  #rests = new Set<() => void>()
+  #lines = new Map<string, Promise<unknown>>() // the last of each instance
+  #woken = new AbortController()
 
   constructor(
     private readonly api: Api,
@@ -56,67 +55,55 @@ export class Commands {
     private readonly ready: (signal: AbortSignal) => Promise<void>,
   ) {}
 
-  /** send posts a command, after those before it. */
+  /** send posts a command, after those before it. It throws where there is nothing to send. */
   send(path: string, command: Command, { signal, timeout, onAccepted }: SendOptions = {}): Sent {
     const corr = command._corr ?? crypto.randomUUID()
+    const key = keyOf(typeOf(path), path.split('/')[2] ?? '', corr)
     const over = new AbortController()
-    let accept = () => {}
-    const accepted = new Promise<void>((resolve, reject) => {
-      accept = resolve
-      over.signal.addEventListener('abort', () => reject(over.signal.reason))
+    const pending: Pending = {
+      path: resource(path, 3),
+      body: JSON.stringify({ ...command, _corr: corr }),
+      over,
+      accepted: later(),
+      settled: later(),
+      safe: false,
+      onAccepted: () => onAccepted?.(corr),
+    }
+    const { accepted, settled } = pending
+    if (this.#pending.has(key)) throw new Error(`ebb: ${corr} is under way`)
+    this.#pending.set(key, pending)
+
+    const late = timeout && setTimeout(() => over.abort(new DOMException('ebb: no reply in time', 'TimeoutError')), timeout)
+    over.signal.addEventListener('abort', () => {
+      clearTimeout(late || undefined)
+      this.#pending.delete(key)
+      accepted.reject(over.signal.reason)
+      settled.reject(over.signal.reason)
     })
-    const settled = new Promise<Reply>((resolve, reject) => {
-      const key = keyOf(typeOf(path), path.split('/')[2] ?? '', corr)
-      if (this.#pending.has(key)) throw new Error(`ebb: ${corr} is under way`)
-      const pending: Pending = {
-        path: resource(path, 3),
-        body: JSON.stringify({ ...command, _corr: corr }),
-        over,
-        resolve: (reply) => {
-          accept()
-          resolve(reply)
-        },
-        accept: () => {
-          accept()
-          onAccepted?.(corr)
-        },
-        safe: (then) => void accepted.then(then, () => {}),
-        accepted: false,
-      }
-      const abort = () => over.abort(signal!.reason)
-      const late = timeout && setTimeout(() => over.abort(new DOMException('ebb: no reply in time', 'TimeoutError')), timeout)
-      over.signal.addEventListener('abort', () => {
-        signal?.removeEventListener('abort', abort)
-        clearTimeout(late || undefined)
-        this.#pending.delete(key)
-        reject(over.signal.reason)
-      })
-      this.#pending.set(key, pending)
-      signal?.addEventListener('abort', abort)
-      if (signal?.aborted) abort()
-      else this.#queue(pending)
-    })
-    settled.catch((error) => over.abort(error)) // also where it did not begin
-    accepted.catch(() => {})
-    return { corr, accepted, settled }
+    const abort = () => over.abort(signal!.reason)
+    signal?.addEventListener('abort', abort, { signal: over.signal })
+    if (signal?.aborted) abort()
+    else this.#queue(pending)
+    return { corr, accepted: accepted.promise, settled: settled.promise }
   }
 
   /** settle hands a reply to the command that it answers, if that is ours. */
   settle(reply: Reply): void {
     const pending = this.#pending.get(keyOf(reply._type, reply._id, reply._corr))
-    if (!pending) return
-    pending.resolve(reply)
-    pending.over.abort()
+    pending?.accepted.resolve()
+    pending?.settled.resolve(reply)
+    pending?.over.abort()
   }
 
   /** resend asks again for the replies that may have been lost in a gap. */
   resend(): void {
-    for (const pending of this.#pending.values()) if (pending.accepted) void this.#post(pending)
+    for (const pending of this.#pending.values()) if (pending.safe) void this.#post(pending)
   }
 
   /** wake tries again now: the way is free. */
   wake(): void {
-    for (const rest of [...this.#rests]) rest()
+    this.#woken.abort()
+    this.#woken = new AbortController()
   }
 
   /** close gives up on what is under way. */
@@ -127,50 +114,44 @@ export class Commands {
   /** queue posts a command when the one before it, of the same instance, is safe or refused. */
   #queue(pending: Pending): void {
     const key = pending.path.toLowerCase()
-    const line = (this.#lines.get(key) ?? Promise.resolve()).then(() => {
-      const posted = this.#post(pending)
-      return Promise.race([posted, new Promise<void>((resolve) => pending.safe(resolve))])
-    })
+    const safe = new Promise<void>((resolve) => void pending.accepted.promise.then(resolve, () => {}))
+    const before = this.#lines.get(key) ?? Promise.resolve()
+    const line = before.then(() => Promise.race([this.#post(pending), safe]))
     this.#lines.set(key, line)
     void line.then(() => this.#lines.get(key) === line && this.#lines.delete(key))
   }
 
   async #post(pending: Pending): Promise<void> {
     const { path, body, over } = pending
-    const backoff = new Backoff()
-    while (!over.signal.aborted) {
+    for (let tries = 0; !over.signal.aborted; tries++) {
       try {
         await this.ready(over.signal)
         await this.api.request('POST', path, { body, signal: AbortSignal.timeout(patience) }) // not cut off by its own reply
-        if (over.signal.aborted || pending.accepted) return
-        pending.accepted = true
-        return pending.accept()
+        if (over.signal.aborted || pending.safe) return
+        pending.safe = true
+        pending.accepted.resolve()
+        return pending.onAccepted?.()
       } catch (error) {
         const least = retryIn(error)
         if (least === null) return over.abort(error)
-        if (least) await pause(least, over.signal)
-        await this.#rest(backoff.next(), over.signal)
+        await pause(least + backoff(tries), over.signal, least ? over.signal : this.#woken.signal)
       }
     }
   }
+}
 
-  /** rest waits some milliseconds, or until there is a reason to try again. */
-  #rest(ms: number, over: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        unhook()
-        this.#rests.delete(end)
-        over.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = setTimeout(end, ms)
-      const unhook = onWake((why) => why !== 'leaving' && end())
-      this.#rests.add(end)
-      over.addEventListener('abort', end)
-      if (over.aborted) end()
-    })
-  }
+/** Later is a promise that is settled elsewhere, and that nobody has to wait for. */
+interface Later<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(reason: unknown): void
+}
+
+function later<T>(): Later<T> {
+  const it = {} as Later<T>
+  it.promise = new Promise((resolve, reject) => Object.assign(it, { resolve, reject }))
+  it.promise.catch(() => {})
+  return it
 }
 
 /** keyOf is one for a command and its reply, which has ids in lower case. */

@@ -10,19 +10,8 @@ export interface Cursor {
   src: string
 }
 
-const pattern = new RegExp(
-  [
-    /^1\.([\w-]{8})/, // version, generation
-    /\.(0|[1-9]\d*)/, // partition
-    /\.(-1|0|[1-9]\d*)/, // offset
-    /\.(-1|0|[1-9]\d*)/, // epoch
-    /\.([\w-]{12})?/, // src
-    /\.([\w-]{22})?$/, // proof
-  ]
-    .map((part) => part.source)
-    .join(''),
-)
-
+// version, generation, partition, offset, epoch, src, proof
+const pattern = /^1\.([\w-]{8})\.(0|[1-9]\d*)\.(-1|0|[1-9]\d*)\.(-1|0|[1-9]\d*)\.([\w-]{12})?\.([\w-]{22})?$/
 const longest = 128 // bytes
 
 /** parseCursor reads an event's id, or returns null if it is no cursor. */

@@ -22,6 +22,11 @@ export type Why =
   | 'revoked' // the session was ended elsewhere; likewise
   | 'loggedOut' // likewise
 
+/** isClosed tells whether a connection is closed for one of these reasons. */
+export function isClosed(state: ConnectionState, ...whys: Why[]): boolean {
+  return state.name === 'closed' && whys.includes(state.why)
+}
+
 /** SourceHandler hears what a source has to say. */
 export interface SourceHandler {
   state(state: ConnectionState): void

@@ -1,10 +1,10 @@
 import { Unauthenticated, type Api } from './api.js'
-import { Backoff, jitter } from './backoff.js'
+import { backoff, jitter } from './backoff.js'
 import { withoutProof } from './cursor.js'
 import { parseObject, type StreamEvent } from './message.js'
 import type { Position } from './position.js'
 import { ProblemError } from './problem.js'
-import type { ConnectionState, Source, SourceHandler, Why } from './source.js'
+import { isClosed, type ConnectionState, type Source, type SourceHandler, type Why } from './source.js'
 import type { Transport } from './transport.js'
 import { onWake, type Wake } from './wake.js'
 
@@ -32,7 +32,7 @@ export class Stream implements Source {
   #last: StreamEvent = { name: '', data: '', id: '' } // as it came
   #heard = 0 // when, in milliseconds since 1970
   #greeted = false // there was a hello
-  #backoff = new Backoff()
+  #tries = 0 // since it was open
   #asleep?: () => void
 
   constructor(
@@ -51,7 +51,7 @@ export class Stream implements Source {
     const { name } = this.#state
     if (name !== 'retrying' && name !== 'closed') return
     this.#asleep ??= onWake((why) => this.#wake(why))
-    this.#backoff.reset()
+    this.#tries = 0
     void this.#connect()
   }
 
@@ -112,7 +112,7 @@ export class Stream implements Source {
     else if (inherited ? id && name === last.name && data === last.data : !this.position.take(id)) return // a repeat
 
     if (name === 'ebb.hello') {
-      this.#backoff.reset()
+      this.#tries = 0
       if (this.#greeted && !cursor) this.#tell('ebb.reset', '{"reason":"new"}', id) // it begins anew, behind a gap
       this.#greeted = true
       this.#enter({ name: 'open' })
@@ -154,7 +154,7 @@ export class Stream implements Source {
       if (name !== 'closed') this.#retry(1_000) // held streams keep a page from being kept
     } else if (
       name === 'retrying' ||
-      (name === 'closed' && this.#state.why === 'replaced' && why === 'visible') ||
+      (why === 'visible' && isClosed(this.#state, 'replaced')) ||
       (name !== 'closed' && this.#silent() > silence)
     ) {
       void this.#connect()
@@ -171,11 +171,11 @@ export class Stream implements Source {
   }
 
   #again(atLeast = 0): void {
-    this.#retry(atLeast + this.#backoff.next())
+    this.#retry(atLeast + backoff(this.#tries++))
   }
 
   #retry(ms: number): void {
-    this.#stop({ name: 'retrying', at: Date.now() + ms, attempt: this.#backoff.tries }, ms)
+    this.#stop({ name: 'retrying', at: Date.now() + ms, attempt: this.#tries }, ms)
   }
 
   #later(ms: number, then = () => this.#connect()): void {

@@ -35,7 +35,7 @@ test('it keeps the _corr that it has', async () => {
 
 test.each(['board/task', 'board/task/', 'board/task/..', 'board//7f', 'a/b/c/d'])('%s is no instance', async (bad) => {
   const client = await it.attach()
-  await expect(client.send(bad, { _command: 'create' }).settled).rejects.toThrow(TypeError)
+  expect(() => client.send(bad, { _command: 'create' })).toThrow(TypeError)
   expect(it.gateway.commands).toHaveLength(0)
 })
 
@@ -242,5 +242,205 @@ describe('giving up', () => {
 test('the same _corr twice at once is refused', async () => {
   const client = await it.attach()
   void client.send(path, { _command: 'create', _corr: 'c1' })
-  await expect(client.send(path, { _command: 'create', _corr: 'c1' }).settled).rejects.toThrow('under way')
+  expect(() => client.send(path, { _command: 'create', _corr: 'c1' })).toThrow('under way')
+})
+
+describe('a handle', () => {
+  test('has the _corr, is accepted with the 202 and settled with the reply', async () => {
+    const client = await it.attach()
+    const sent = client.send(path, { _command: 'create' })
+    expect(sent.corr).toMatch(uuid)
+    const [accepted, settled] = [watched(sent.accepted.then(() => 'yes')), watched(sent.settled)]
+    await settle()
+    expect([accepted.value, settled]).toEqual(['yes', {}])
+    FakeEventSource.last.emit('message', id(1), reply(sent.corr))
+    await settle()
+    expect(settled.value).toMatchObject({ _corr: sent.corr })
+  })
+
+  test('is accepted by a reply that is sooner than the 202', async () => {
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command ? new Promise(() => {}) : undefined)
+    const accepted = watched(client.send(path, { _command: 'create', _corr: 'c1' }).accepted.then(() => 'yes'))
+    await settle()
+    expect(accepted).toEqual({})
+    FakeEventSource.last.emit('message', id(1), reply('c1', { _error: true, _outcome: 'rejected' }))
+    await settle()
+    expect(accepted.value).toBe('yes')
+  })
+
+  test('that nobody looks at rejects without a word', async () => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command ? refusal(400) : undefined)
+    client.send(path, { _command: 'create' })
+    client.send(path, { _command: 'create' }, { signal: AbortSignal.abort() })
+    await settle()
+    vi.useRealTimers()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', unhandled)
+    expect(it.gateway.commands).toHaveLength(1)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('of a refused command rejects both', async () => {
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command ? refusal(403) : undefined)
+    const sent = client.send(path, { _command: 'create' })
+    await expect(sent.accepted).rejects.toMatchObject({ status: 403 })
+    await expect(sent.settled).rejects.toMatchObject({ status: 403 })
+  })
+
+  test('gives up after its timeout, wherever the command is', async () => {
+    const client = await it.attach()
+    const late = watched(client.send(path, { _command: 'create' }, { timeout: 5_000 }).settled) // accepted
+    it.gateway.answer = (asked) => (asked.body._command ? refusal(503) : undefined)
+    const stuck = watched(client.send('board/task/80', { _command: 'create' }, { timeout: 6_000 }).settled)
+    await after(4_999)
+    expect([late, stuck]).toEqual([{}, {}])
+    await after(1)
+    expect(late.error).toMatchObject({ name: 'TimeoutError' })
+    await after(1_000)
+    expect(stuck.error).toMatchObject({ name: 'TimeoutError' })
+    const tried = it.gateway.commands.length
+    await after(60_000)
+    expect(it.gateway.commands).toHaveLength(tried)
+  })
+
+  test('in time has no timeout left', async () => {
+    const client = await it.attach()
+    const end = watched(client.send(path, { _command: 'create', _corr: 'c1' }, { timeout: 5_000 }).settled)
+    FakeEventSource.last.emit('message', id(1), reply('c1'))
+    await after(6_000)
+    expect(end.error).toBeUndefined()
+    expect(end.value).toBeDefined()
+  })
+})
+
+describe('commands to one instance', () => {
+  const names = () => it.gateway.commands.map(({ url, body }) => `${url.pathname.split('/').at(-1)} ${String(body._command)}`)
+
+  test('go one after the other, others do not wait for them', async () => {
+    const client = await it.attach()
+    const give: (() => void)[] = []
+    it.gateway.answer = (asked) =>
+      asked.body._command ? new Promise((resolve) => give.push(() => resolve(new Response(null, { status: 202 })))) : undefined
+    client.send('board/task/a', { _command: 'one' })
+    client.send('board/task/A', { _command: 'two' })
+    client.send('board/task/b', { _command: 'three' })
+    client.send('board/task/a', { _command: 'four' })
+    await settle()
+    expect(names()).toEqual(['a one', 'b three'])
+    give[0]!()
+    await settle()
+    expect(names()).toEqual(['a one', 'b three', 'A two'])
+    give[2]!()
+    await settle()
+    expect(names()).toEqual(['a one', 'b three', 'A two', 'a four'])
+  })
+
+  test('wait in order while offline, and are sent once, with their ids', async () => {
+    const client = await it.attach()
+    let down = true
+    const arrived: string[] = []
+    it.gateway.answer = (asked) => {
+      if (down) throw new TypeError('fetch failed')
+      if (asked.body._command) arrived.push(`${asked.url.pathname.split('/').at(-1)} ${String(asked.body._corr)}`)
+      return undefined
+    }
+    FakeEventSource.last.onerror!()
+    for (const corr of ['c1', 'c2', 'c3']) {
+      client.send('board/task/a', { _command: 'x', _corr: corr })
+      client.send('board/task/b', { _command: 'x', _corr: corr })
+    }
+    await after(100_000)
+    expect(arrived).toEqual([])
+    expect(client.state.name).toBe('retrying')
+    down = false
+    it.page.dispatchEvent(new Event('online')) // and not some back-off later
+    await settle()
+    const of = (instance: string) => arrived.filter((line) => line.startsWith(instance))
+    expect(of('a')).toEqual(['a c1', 'a c2', 'a c3'])
+    expect(of('b')).toEqual(['b c1', 'b c2', 'b c3'])
+    await after(100_000)
+    expect(arrived).toHaveLength(6)
+  })
+
+  test('are tried again at once when the stream is open again', async () => {
+    const client = await it.attach()
+    let down = true
+    it.gateway.answer = () => {
+      if (down) throw new TypeError('fetch failed')
+      return undefined
+    }
+    FakeEventSource.last.onerror!()
+    const accepted = watched(client.send(path, { _command: 'create' }).accepted.then(() => 'yes'))
+    await after(100_000)
+    down = false
+    client.open()
+    await settle()
+    expect(accepted).toEqual({})
+    FakeEventSource.last.emit('ebb.hello', id(0))
+    await settle()
+    expect(accepted.value).toBe('yes')
+  })
+
+  test('are not sooner than Retry-After for that', async () => {
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command ? refusal(429, { 'Retry-After': '20' }) : undefined)
+    client.send(path, { _command: 'create' })
+    await settle()
+    FakeEventSource.last.onerror!()
+    await after(1_000)
+    FakeEventSource.last.emit('ebb.hello', id(0))
+    await after(18_000)
+    expect(it.gateway.commands).toHaveLength(1)
+  })
+
+  test('go on behind one that is refused, or given up', async () => {
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command === 'bad' ? refusal(400) : asked.body._command === 'stuck' ? refusal(503) : undefined)
+    const stop = new AbortController()
+    client.send('board/task/a', { _command: 'bad' })
+    client.send('board/task/a', { _command: 'stuck' }, { signal: stop.signal })
+    client.send('board/task/a', { _command: 'good' })
+    await settle()
+    expect(names()).toEqual(['a bad', 'a stuck'])
+    stop.abort()
+    await settle()
+    expect(names()).toEqual(['a bad', 'a stuck', 'a good'])
+  })
+
+  test('go on behind a reply that is sooner than its 202', async () => {
+    const client = await it.attach()
+    it.gateway.answer = (asked) => (asked.body._command === 'one' ? new Promise(() => {}) : undefined)
+    client.send(path, { _command: 'one', _corr: 'c1' })
+    client.send(path, { _command: 'two' })
+    await settle()
+    expect(names()).toEqual(['7f one'])
+    FakeEventSource.last.emit('message', id(1), reply('c1'))
+    await settle()
+    expect(names()).toEqual(['7f one', '7f two'])
+  })
+
+  test('are sent again when there is no answer for 30 s', async () => {
+    const patience: AbortController[] = []
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      expect(ms).toBe(30_000)
+      patience.push(new AbortController())
+      return patience.at(-1)!.signal
+    })
+    const client = await it.attach()
+    it.gateway.answer = (asked) =>
+      asked.body._command && it.gateway.commands.length === 1
+        ? new Promise((_, reject) => patience[0]!.signal.addEventListener('abort', () => reject(patience[0]!.signal.reason)))
+        : undefined
+    client.send(path, { _command: 'create' })
+    await settle()
+    patience[0]!.abort(new DOMException('', 'TimeoutError'))
+    await after(1_000)
+    const [first, second] = it.gateway.commands
+    expect(second!.body).toEqual(first!.body)
+  })
 })
