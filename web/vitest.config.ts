@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/*.test.{ts,tsx}'] } },
       {
         test: {
           name: 'e2e',

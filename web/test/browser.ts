@@ -288,7 +288,7 @@ export class Tab {
       event: (event: StreamEvent) => void this.events.push(event),
     }
     const way = wayTo(`${api} ${user}`, browser, (...of) => openSource(of))
-    this.source = new Member(new Api(api, token, fetch), this.position, names, handler, way, (life) => {
+    this.source = new Member(new Api({ api, token, fetch }), this.position, names, handler, way, (life) => {
       this.#life = life
       return () => (this.#life = undefined)
     })

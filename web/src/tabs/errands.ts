@@ -26,7 +26,7 @@ export class Errands extends Api {
     /** runners are the tabs, the best one first. */
     private readonly runners: () => Runner[],
   ) {
-    super('')
+    super({ api: '' })
   }
 
   override get renews(): boolean {
