@@ -29,7 +29,8 @@ export class Stream implements Source {
   #attempt?: AbortController // made anew with each connection
   #timer?: ReturnType<typeof setTimeout>
   #watchdog?: ReturnType<typeof setInterval>
-  #last: StreamEvent = { name: '', data: '', id: '' } // as it came
+  #id = '' // the last one, with the proof
+  #taken?: StreamEvent // the one that moved the position
   #heard = 0 // when, in milliseconds since 1970
   #greeted = false // there was a hello
   #tries = 0 // since it was open
@@ -60,7 +61,7 @@ export class Stream implements Source {
   }
 
   async logOut(everywhere: boolean): Promise<void> {
-    const { id } = this.#last
+    const id = this.#id
     if (everywhere || id) await this.api.logOut(everywhere ? undefined : id)
     this.#end('loggedOut')
   }
@@ -91,7 +92,7 @@ export class Stream implements Source {
   }
 
   #listen(url: string, cursor: string, signal: AbortSignal): void {
-    this.#last = { name: '', data: '', id: '' }
+    this.#id = ''
     this.#close = this.transport(url, [...new Set(['message', ...own, ...this.names])], {
       ended: () => signal.aborted || this.#again(),
       event: (event) => signal.aborted || this.#hear(event, cursor, signal),
@@ -101,15 +102,15 @@ export class Stream implements Source {
 
   #hear(event: StreamEvent, cursor: string, signal: AbortSignal): void {
     const { name, data, id } = event
-    const last = this.#last
-    this.#last = event
+    const inherited = id === this.#id // it has none: browsers repeat the one before
+    this.#id = id
     this.#heard = Date.now()
     if (this.#state.name === 'stale') this.#enter({ name: 'open' })
 
-    const inherited = id === last.id // it has none: browsers repeat the one before
+    const mine = own.includes(name)
     if (name === 'ebb.reset') this.position.reset(id)
-    else if (own.includes(name)) this.position.advance(id)
-    else if (inherited ? id && name === last.name && data === last.data : !this.position.take(id)) return // a repeat
+    else if (mine) this.position.advance(id)
+    else if (inherited ? this.#repeats(event) : !this.#take(event)) return
 
     if (name === 'ebb.hello') {
       this.#tries = 0
@@ -117,11 +118,24 @@ export class Stream implements Source {
       this.#greeted = true
       this.#enter({ name: 'open' })
     }
-    this.#tell(name, data, inherited && !own.includes(name) ? '' : id)
+    this.#tell(name, data, inherited && !mine ? '' : id)
     this.position.save()
     if (signal.aborted) return // closed by a handler
     if (name === 'ebb.expiring') this.#later(jitter(renewal), () => this.#renew()) // and goes on meanwhile
     if (name === 'ebb.bye') this.#leave(parseObject(data))
+  }
+
+  /** take moves on to an event with an id of its own and tells whether it is new. */
+  #take(event: StreamEvent): boolean {
+    const fresh = this.position.take(event.id)
+    if (withoutProof(event.id) === this.position.stored) this.#taken = event
+    return fresh
+  }
+
+  /** repeats tells whether an event with the id of the one before is a repeat of it, and not one without. */
+  #repeats({ name, data, id }: StreamEvent): boolean {
+    const taken = this.#taken
+    return !!taken && withoutProof(taken.id) === withoutProof(id) && taken.name === name && taken.data === data
   }
 
   #tell(name: string, data: string, id: string): void {
@@ -140,7 +154,7 @@ export class Stream implements Source {
     const { signal } = this.#attempt!
     if (this.api.renews) {
       try {
-        return await this.api.renew(this.#last.id, signal)
+        return await this.api.renew(this.#id, signal)
       } catch {
         if (signal.aborted) return // it has ended meanwhile
       }
