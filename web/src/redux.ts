@@ -92,6 +92,13 @@ export function reducer(state: EbbState = initial, unknown: { type: string }): E
   }
 }
 
+/** followed is a collection as the store has it, with its types. */
+export function followed<S extends Stamp>(state: EbbState, { path }: { readonly path: string; readonly items: readonly S[] }): Followed<S> {
+  return (state.collections[path] ?? none) as Followed<S>
+}
+
+const none: Followed<never> = { items: [], loaded: false, error: '' }
+
 function change(state: EbbState, corr: string, news: Partial<SentCommand>): EbbState {
   const known = state.commands[corr]
   return known ? { ...state, commands: { ...state.commands, [corr]: { ...known, ...news } } } : state
