@@ -9,11 +9,17 @@ function hear(event) {
 }
 
 async function read() {
+  const before = new Map(tasks)
+  const listed = new Set()
   for (let path = '/api/board/task?fresh'; path; ) {
     const { items, next } = await (await fetch(path)).json()
-    for (const task of items) if (!(tasks.get(task._id)?._seq >= task._seq)) tasks.set(task._id, task)
+    for (const task of items) {
+      listed.add(task._id)
+      if (!(tasks.get(task._id)?._seq >= task._seq)) tasks.set(task._id, task) // or it was heard meanwhile
+    }
     path = next
   }
+  for (const [id, task] of before) if (!listed.has(id) && tasks.get(id) === task) tasks.delete(id)
   show()
 }
 
