@@ -32,8 +32,11 @@ export async function site(cleanup: Cleanup, folder: string, pages: readonly str
   })
 
   const server = createServer((asked, answer) => {
-    const path = new URL(asked.url!, 'http://site').pathname.slice(1)
+    const { pathname, searchParams } = new URL(asked.url!, 'http://site')
+    const path = pathname.slice(1)
+    const policy = searchParams.get('policy')
     if (pages.includes(path) || path.startsWith('assets/')) {
+      if (policy) answer.setHeader('Content-Security-Policy', policy)
       answer.setHeader('Content-Type', types[extname(path)] ?? 'application/octet-stream')
       answer.end(readFileSync(join(outDir, path)))
     } else if (path === 'favicon.ico') {

@@ -75,6 +75,18 @@ describe.each(Object.keys(launch))('%s', (name) => {
   })
   afterAll(() => browser.close())
 
+  test('tabs that may have no worker elect one of them', async () => {
+    const user = new User(`${name}-policy`)
+    const pages: Page[] = []
+    for (let i = 0; i < 2; i++) pages.push(await user.open(browser, `&policy=${encodeURIComponent("worker-src 'none'")}`))
+    await expect.poll(streams, most).toBe(1)
+    await user.say('one')
+    for (const page of pages) await expect.poll(() => titles(page), most).toEqual(['one'])
+    expect((await Promise.all(pages.map(heard))).map(({ hub }) => hub)).toEqual(['this tab', 'another tab'])
+    for (const page of pages) await page.close()
+    await expect.poll(streams, most).toBe(0)
+  })
+
   describe.each([
     ['a worker', ''],
     ['an elected tab', '&elect'],

@@ -111,6 +111,7 @@ class TestPort implements Port {
 
   #deliver(data: unknown): void {
     if (this.closed) return
+    if (this.browser.losing > 0 && (data as { is?: string }).is === 'event') return void this.browser.losing--
     if (this.#onmessage) this.#onmessage({ data } as MessageEvent)
     else if (this.keeps) this.#early.push(data)
   }
@@ -128,6 +129,8 @@ interface Request {
 export class TestBrowser {
   tabs: Tab[] = []
   worker?: Agent
+  /** losing is how many of the next events will not arrive at a tab. */
+  losing = 0
   /** delay is of messages, in milliseconds. */
   delay = () => 1
 

@@ -255,6 +255,37 @@ test('a holder that is told of its freezing hands over at once', async () => {
   expect(streams()).toBe(1)
 })
 
+test('a message that gets lost between tabs is noticed at the next, and had again', async () => {
+  for (const has of Object.values(ways)) {
+    backends = new Map()
+    said = 0
+    const shared = new TestBrowser(has, backend)
+    const tabs = [shared.open(), shared.open(), shared.open()]
+    await after(1_000)
+    shared.losing = 2
+    say()
+    await after(100)
+    say()
+    await after(10_000)
+    for (const tab of tabs) expect(tab.messages).toEqual(['0', '1'])
+  }
+})
+
+test('a tab that has died without a word keeps nobody waiting for long', async () => {
+  const shared = new TestBrowser(ways['a worker'], backend)
+  const [first, second] = [shared.open(), shared.open()]
+  await after(1_000)
+  second.wake() // the last heard of
+  await after(10)
+  second.agent.die()
+  for (let i = 0; i < 2; i++) {
+    backend().cut()
+    say()
+    await after(i === 0 ? 12_000 : 2_000) // the second time it is asked after the others
+    expect(first.messages.at(-1)).toBe(String(i))
+  }
+})
+
 test('without workers, locks and channels each tab has a stream of its own', async () => {
   const shared = new TestBrowser({}, backend)
   const tabs = [shared.open(), shared.open()]
@@ -309,6 +340,7 @@ describe.each<[string, { worker?: boolean; locks?: boolean; channel?: boolean }]
         cut: () => backend().cut(),
         offline: () => backend().offline(),
         online: () => backend().online(),
+        lose: () => browser.losing++,
         close: () => one()?.source.close(),
         'open again': () => living().forEach((tab) => tab.agent.run(() => tab.source.open())),
         'a moment': () => after(draw(20)),
@@ -323,6 +355,7 @@ describe.each<[string, { worker?: boolean; locks?: boolean; channel?: boolean }]
         await steps[name]!()
         await after(draw(3))
       }
+      browser.losing = 0
       for (const tab of frozen()) tab.thaw()
       backend().online()
       for (const tab of living()) tab.agent.run(() => tab.source.open())

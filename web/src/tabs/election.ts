@@ -61,10 +61,10 @@ class Election implements Meeting {
   welcomed(): void {}
 
   suspect(): void {
-    if (this.#mine || this.#theft !== undefined) return
+    if (this.#mine) return this.#joinOwn(this.#mine)
     this.#hub = ''
     this.#say({ is: 'who' })
-    this.#theft = setTimeout(() => {
+    this.#theft ??= setTimeout(() => {
       this.#theft = undefined
       if (!this.#hub) this.#run({ steal: true })
     }, Math.random() * hesitation)
@@ -101,10 +101,14 @@ class Election implements Meeting {
     const hub = (this.#hub = `${this.name} ${crypto.randomUUID()}`)
     this.joiner.log?.('tabs', { hub: 'this tab' })
     this.#mine = this.makeHub(hub)
-    const [ours, its] = this.place.pair()
-    this.#mine.attach(its)
-    this.joiner.meet(ours)
+    this.#joinOwn(this.#mine)
     this.#say({ is: 'lead', hub })
+  }
+
+  #joinOwn(hub: Attending): void {
+    const [ours, its] = this.place.pair()
+    hub.attach(its)
+    this.joiner.meet(ours)
   }
 
   /** deposed is called when another tab has taken the lock, since we were frozen. */

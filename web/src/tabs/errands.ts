@@ -10,13 +10,15 @@ type Done = ToHub & { is: 'done' }
 export interface Runner {
   renews: boolean
   send(n: number, errand: Errand): void
+  /** silent is called when it says nothing: the next time others come first. */
+  silent(): void
 }
 
 /**
  * Errands is the gateway as a hub sees it: through its tabs, which have the token.
  *
- * What one tab may not, the next one is asked for. One that says nothing is left
- * alone, since the browser may have frozen it.
+ * What one tab may not, the next one is asked for, and so it is where one says
+ * nothing, since the browser may have frozen it.
  */
 export class Errands extends Api {
   #count = 0
@@ -55,7 +57,10 @@ export class Errands extends Api {
     for (const runner of this.runners()) {
       const done = await this.#ask(runner, errand, signal)
       signal?.throwIfAborted()
-      if (!done) continue
+      if (!done) {
+        runner.silent()
+        continue
+      }
       if (!done.error) return done
       why = asError(done.error)
       if (!(why instanceof Unauthenticated) && !(why instanceof ProblemError && why.status === 401)) break

@@ -2,7 +2,7 @@ import { parseCursor } from '../cursor.js'
 import type { StreamEvent } from '../message.js'
 import { Position } from '../position.js'
 import type { ConnectionState, OpenSource, Source } from '../source.js'
-import { Errands } from './errands.js'
+import { Errands, type Runner } from './errands.js'
 import { Past, earlier, strangers } from './past.js'
 import { told, type FromHub, type Join, type Port, type ToHub } from './port.js'
 
@@ -199,11 +199,15 @@ export class Hub {
     return this.#source?.state.name === 'open' || this.#source?.state.name === 'stale'
   }
 
-  #runners() {
+  /** runners are the tabs, the one that is to be sent and the last heard of first. */
+  #runners(): Runner[] {
     const tabs = [...this.#tabs.values()].reverse().sort((a, b) => Number(b === this.#first) - Number(a === this.#first))
     return tabs.map((tab) => ({
       renews: tab.renews,
-      send: (n: number, errand: (FromHub & { is: 'errand' })['errand']) => this.#post(tab, { is: 'errand', n, errand }),
+      send: (n, errand) => this.#post(tab, { is: 'errand', n, errand }),
+      silent: () => {
+        if (this.#tabs.has(tab.port)) this.#tabs = new Map([[tab.port, tab], ...this.#tabs])
+      },
     }))
   }
 }

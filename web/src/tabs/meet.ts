@@ -1,4 +1,4 @@
-import type { Locks } from './election.js'
+import type { Attending, Locks } from './election.js'
 import type { Joiner, Meet, Meeting } from './member.js'
 import type { Port } from './port.js'
 
@@ -73,13 +73,16 @@ class WorkerMeeting implements Meeting {
 }
 
 /** meetAlone has each tab be its own hub. */
-export function meetAlone(pair: () => readonly [Port, Port], makeHub: (hub: string) => { attach(port: Port): void; close(): void }): Meet {
+export function meetAlone(pair: () => readonly [Port, Port], makeHub: (hub: string) => Attending): Meet {
   return (joiner) => {
     const hub = makeHub('')
-    const [ours, its] = pair()
-    hub.attach(its)
+    const suspect = () => {
+      const [ours, its] = pair()
+      hub.attach(its)
+      joiner.meet(ours)
+    }
     joiner.log?.('tabs', { hub: 'none' })
-    joiner.meet(ours)
-    return { welcomed() {}, suspect() {}, leave: () => hub.close() }
+    suspect()
+    return { welcomed() {}, suspect, leave: () => hub.close() }
   }
 }

@@ -115,7 +115,7 @@ export class Member implements Source {
   #hear({ i, ...message }: Numbered): void {
     this.#heard = Date.now()
     this.#asked = 0
-    if (i !== this.#next) return this.#meeting?.suspect() // something is missing
+    if (i !== this.#next) return this.#suspect() // something is missing
     this.#next++
     if (message.is === 'welcome') this.#welcome(message.hub)
     else if (message.is === 'state') this.#turn(message.state)
@@ -190,14 +190,20 @@ export class Member implements Source {
 
   #look(): void {
     const now = Date.now()
+    if (this.#state.name === 'retrying' && now > this.#state.at + look) this.#wake() // its timers are slow: a hidden tab's
     if (this.#asked) {
-      if (now - this.#asked < patience) return
-      this.#asked = now
-      this.#meeting?.suspect()
+      if (now - this.#asked >= patience) this.#suspect()
     } else if (now - this.#heard > quiet) {
       this.#asked = now
       this.#post({ is: 'ping' })
     }
+  }
+
+  /** suspect has nothing more to do with a hub that does not answer, or loses messages. */
+  #suspect(): void {
+    this.#drop()
+    this.#asked = Date.now()
+    this.#meeting?.suspect()
   }
 
   #wake(): void {
