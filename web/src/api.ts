@@ -7,9 +7,10 @@ export type Token = () => string | null | Promise<string | null>
 /** Fetch asks over HTTP, like the global one. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
-/** Unauthenticated is thrown where there is no token to send. */
+/** Unauthenticated is thrown where there is no token to send, as if the gateway had said so. */
 export class Unauthenticated extends Error {
   override name = 'Unauthenticated'
+  readonly status = 401
 }
 
 /** Api speaks HTTP with the gateway: with a token, or else with cookies. */
@@ -23,7 +24,7 @@ export class Api {
   /** request answers a response that is ok, or throws a ProblemError. */
   async request(method: string, path: string, init: { body?: string; signal?: AbortSignal; headers?: Record<string, string> } = {}): Promise<Response> {
     const headers = { ...init.headers }
-    if (init.body !== undefined) headers['Content-Type'] = 'application/json'
+    if (init.body) headers['Content-Type'] = 'application/json'
     const { token: ask, fetch = globalThis.fetch, debug } = this.of
     if (ask) {
       const token = await ask()
@@ -54,7 +55,7 @@ export class Api {
 
   /** logOut ends the session of the event with that id, or all of the user's. */
   async logOut(id?: string): Promise<void> {
-    await this.request('DELETE', '/sse', { headers: id === undefined ? {} : { 'Last-Event-ID': id } })
+    await this.request('DELETE', '/sse', { headers: id ? { 'Last-Event-ID': id } : {} })
   }
 
   /** list reads a list from page to page. */
@@ -82,7 +83,7 @@ export class Api {
 export function resource(path: string, segments: 2 | 3): string {
   const parts = path.split('/')
   if (parts.length !== segments || parts.some((part) => /^\.{0,2}$/.test(part))) {
-    throw new TypeError(`ebb: ${JSON.stringify(path)} is not ${segments} segments`)
+    throw new TypeError(`ebb: not ${segments} segments: ${path}`)
   }
   return parts.map((part) => `/${encodeURIComponent(part)}`).join('')
 }

@@ -11,6 +11,12 @@ export function backoff(tries: number): number {
   return jitter(Math.min(cap, base * 2 ** tries))
 }
 
+/** onAbort calls back when a signal is aborted, or has been, until another is over. */
+export function onAbort(signal: AbortSignal | undefined, then: () => void, over?: AbortController): void {
+  signal?.addEventListener('abort', then, over)
+  if (signal?.aborted) then()
+}
+
 /** pause waits some milliseconds, or until a signal is aborted or the network is back. */
 export function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
@@ -21,10 +27,7 @@ export function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
       resolve()
     }
     const timer = setTimeout(end, ms)
-    for (const signal of signals) {
-      signal.addEventListener('abort', end, over)
-      if (signal.aborted) end()
-    }
+    for (const signal of signals) onAbort(signal, end, over)
     globalThis.addEventListener?.('online', end, over)
   })
 }

@@ -1,4 +1,5 @@
 import { Api, resource, type Fetch, type Token } from './api.js'
+import { onAbort } from './backoff.js'
 import { Commands, type SendOptions, type Sent } from './commands.js'
 import { iterate } from './iterate.js'
 import { parseObject, parseReply, type Command, type Reply, type Reset, type StreamEvent } from './message.js'
@@ -112,8 +113,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
         event: push,
         state: (state) => isClosed(state, 'asked', 'loggedOut') && end(),
       })
-      signal?.addEventListener('abort', end)
-      if (signal?.aborted) end()
+      onAbort(signal, end)
       return () => {
         stop()
         signal?.removeEventListener('abort', end)
@@ -124,16 +124,15 @@ export class Client<T extends TypeMap<T> = Untyped> {
   /** ready resolves once the stream's place is known: nothing after is missed. */
   ready(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
-      if (this.#attached) return resolve()
+      const stop = this.listen({ event: ({ name }) => name === 'ebb.hello' && end() })
       const end = () => {
         stop()
         signal?.removeEventListener('abort', end)
         if (signal?.aborted) reject(signal.reason)
         else resolve()
       }
-      const stop = this.listen({ event: ({ name }) => name === 'ebb.hello' && end() })
-      signal?.addEventListener('abort', end)
+      onAbort(signal, end)
+      if (this.#attached) end()
     })
   }
 
@@ -158,6 +157,7 @@ export class Client<T extends TypeMap<T> = Untyped> {
   }
 
   #turn(state: ConnectionState): void {
+    this.#log?.('state', { ...state })
     this.#tell('state', state)
     if (state.name === 'open') this.#commands.wake()
     if (isClosed(state, 'loggedOut')) this.#commands.close() // maybe in another tab

@@ -1,9 +1,8 @@
 import { typeOf } from './api.js'
-import { backoff, pause } from './backoff.js'
 import type { Client } from './client.js'
 import type { SendOptions, Sent } from './commands.js'
 import type { Reply, State } from './message.js'
-import { retryIn } from './problem.js'
+import { retry } from './problem.js'
 import type { CommandOf, Path, ReplyOf, StateOf, TypeMap, Untyped } from './types.js'
 
 /** Layer is a command that is not settled, and what it shows over the real state. */
@@ -38,7 +37,7 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
   #heard = new Set<string>() // since the snapshot was asked for
   #changed = new Set<() => void>()
   #loading?: AbortController
-  #failing = false
+  #failed = false // the last try of a snapshot
   #stop: () => void
 
   constructor(
@@ -49,7 +48,7 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
     this.#stop = client.listen({
       reply: (reply) => this.#apply(reply),
       reset: () => void this.load(),
-      event: ({ name }) => name === 'ebb.hello' && this.#failing && void this.load(),
+      event: ({ name }) => name === 'ebb.hello' && this.#failed && void this.load(),
     })
     void this.load()
   }
@@ -93,24 +92,20 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
   async load(): Promise<void> {
     this.#loading?.abort()
     const { signal } = (this.#loading = new AbortController())
-    for (let tries = 0; !signal.aborted; tries++) {
-      try {
-        await this.client.ready(signal)
-        this.#heard.clear()
-        const items = await this.client.list(this.path, { fresh: true })
-        if (!signal.aborted) this.#replace(items as State[])
-        return
-      } catch (error) {
-        if (signal.aborted) return
-        const least = retryIn(error)
-        this.#failing = true
-        if (least === null) {
-          this.error = error as Error
-          return this.#tell()
-        }
-        await pause(least + backoff(tries), signal)
-      }
-    }
+    await retry(signal, async () => {
+      await this.client.ready(signal)
+      this.#heard.clear()
+      this.#failed = false
+      const items = await this.client.list(this.path, { fresh: true }).catch((error) => {
+        this.#failed = true
+        throw error
+      })
+      if (!signal.aborted) this.#replace(items as State[])
+    }).catch((error: Error) => {
+      if (signal.aborted) return
+      this.error = error
+      this.#tell()
+    })
   }
 
   #replace(items: State[]): void {
@@ -118,7 +113,6 @@ export class Collection<T extends TypeMap<T> = Untyped, P extends Path<T> = Path
     for (const state of items) this.#put(state)
     for (const id of [...this.#shown.keys(), ...this.#states.keys()]) this.#show(id)
     this.loaded = true
-    this.#failing = false
     this.error = undefined
     this.#tell()
   }

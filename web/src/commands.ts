@@ -1,7 +1,7 @@
 import { resource, typeOf, type Api } from './api.js'
-import { backoff, pause } from './backoff.js'
+import { onAbort } from './backoff.js'
 import type { Command, Reply } from './message.js'
-import { retryIn } from './problem.js'
+import { retry } from './problem.js'
 
 /** SendOptions are what a caller may want of a command. */
 export interface SendOptions {
@@ -32,7 +32,7 @@ interface Pending {
   settled: Later<Reply>
   /** safe tells that there was a 202, and the reply is due. */
   safe: boolean
-  onAccepted?: () => void
+  onAccepted(): void
 }
 
 const patience = 30_000 // milliseconds for an answer to a POST
@@ -58,7 +58,7 @@ export class Commands {
   /** send posts a command, after those before it. It throws where there is nothing to send. */
   send(path: string, command: Command, { signal, timeout, onAccepted }: SendOptions = {}): Sent {
     const corr = command._corr ?? crypto.randomUUID()
-    const key = keyOf(typeOf(path), path.split('/')[2] ?? '', corr)
+    const key = keyOf(typeOf(path), path.split('/')[2]!, corr)
     const over = new AbortController()
     const pending: Pending = {
       path: resource(path, 3),
@@ -73,17 +73,15 @@ export class Commands {
     if (this.#pending.has(key)) throw new Error(`ebb: ${corr} is under way`)
     this.#pending.set(key, pending)
 
-    const late = timeout && setTimeout(() => over.abort(new DOMException('ebb: no reply in time', 'TimeoutError')), timeout)
     over.signal.addEventListener('abort', () => {
-      clearTimeout(late || undefined)
       this.#pending.delete(key)
       accepted.reject(over.signal.reason)
       settled.reject(over.signal.reason)
     })
-    const abort = () => over.abort(signal!.reason)
-    signal?.addEventListener('abort', abort, { signal: over.signal })
-    if (signal?.aborted) abort()
-    else this.#queue(pending)
+    for (const end of [signal, timeout ? AbortSignal.timeout(timeout) : undefined]) {
+      onAbort(end, () => over.abort(end!.reason), over)
+    }
+    this.#queue(pending)
     return { corr, accepted: accepted.promise, settled: settled.promise }
   }
 
@@ -114,29 +112,30 @@ export class Commands {
   /** queue posts a command when the one before it, of the same instance, is safe or refused. */
   #queue(pending: Pending): void {
     const key = pending.path.toLowerCase()
-    const safe = new Promise<void>((resolve) => void pending.accepted.promise.then(resolve, () => {}))
     const before = this.#lines.get(key) ?? Promise.resolve()
-    const line = before.then(() => Promise.race([this.#post(pending), safe]))
+    const line = before.then(() => {
+      const posted = this.#post(pending)
+      return pending.accepted.promise.catch(() => posted) // a request of one that was given up may still arrive
+    })
     this.#lines.set(key, line)
     void line.then(() => this.#lines.get(key) === line && this.#lines.delete(key))
   }
 
   async #post(pending: Pending): Promise<void> {
     const { path, body, over } = pending
-    for (let tries = 0; !over.signal.aborted; tries++) {
-      try {
-        await this.ready(over.signal)
+    const { signal } = over
+    await retry(
+      signal,
+      async () => {
+        await this.ready(signal)
         await this.api.request('POST', path, { body, signal: AbortSignal.timeout(patience) }) // not cut off by its own reply
-        if (over.signal.aborted || pending.safe) return
+        if (signal.aborted || pending.safe) return
         pending.safe = true
         pending.accepted.resolve()
-        return pending.onAccepted?.()
-      } catch (error) {
-        const least = retryIn(error)
-        if (least === null) return over.abort(error)
-        await pause(least + backoff(tries), over.signal, least ? over.signal : this.#woken.signal)
-      }
-    }
+        pending.onAccepted()
+      },
+      () => this.#woken.signal,
+    ).catch((error) => over.abort(error))
   }
 }
 
@@ -156,5 +155,5 @@ function later<T>(): Later<T> {
 
 /** keyOf is one for a command and its reply, which has ids in lower case. */
 function keyOf(type: string, id: string, corr: string): string {
-  return JSON.stringify([type, id.toLowerCase(), corr.toLowerCase()])
+  return `${type}/${id}/${corr}`.toLowerCase()
 }

@@ -26,10 +26,3 @@ export function parseCursor(id: string): Cursor | null {
 export function withoutProof(id: string): string {
   return pattern.test(id) ? id.slice(0, id.lastIndexOf('.') + 1) : id
 }
-
-/** covers tells whether an event at next is accounted for at last already. */
-export function covers(last: Cursor, next: Cursor): boolean {
-  return (
-    last.generation === next.generation && last.partition === next.partition && next.offset <= last.offset
-  )
-}

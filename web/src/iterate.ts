@@ -5,6 +5,7 @@
 export function iterate<E>(start: (push: (item: E) => void, end: () => void) => () => void): AsyncIterableIterator<E> {
   const items: E[] = []
   let stop: (() => void) | undefined
+  const done = { value: undefined, done: true } as const
   let over = false
   const waiting: (() => void)[] = []
 
@@ -25,12 +26,12 @@ export function iterate<E>(start: (push: (item: E) => void, end: () => void) => 
   return {
     async next() {
       while (!over && items.length === 0) await new Promise<void>((resolve) => waiting.push(resolve))
-      return items.length > 0 ? { value: items.shift()!, done: false } : { value: undefined, done: true }
+      return items.length > 0 ? { value: items.shift()! } : done
     },
     async return() {
       items.length = 0
       end()
-      return { value: undefined, done: true }
+      return done
     },
     [Symbol.asyncIterator]() {
       return this

@@ -81,13 +81,11 @@ export function parseReply(data: string): Reply | null {
   return named ? (message as Reply) : null
 }
 
-/** parseObject reads a JSON object; whatever is none is an empty one. */
+/** parseObject reads JSON as an object; whatever is none has no fields. */
 export function parseObject(data: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(data)
-    if (typeof value === 'object' && value && !Array.isArray(value)) return value as Record<string, unknown>
+    return Object(JSON.parse(data)) as Record<string, unknown>
   } catch {
-    // Ebb's own events may come without data.
+    return {} // Ebb's own events may come without data
   }
-  return {}
 }

@@ -32,7 +32,7 @@ export interface SourceHandler {
   state(state: ConnectionState): void
   /** event gets what is new, each event once and in order. */
   event(event: StreamEvent): void
-  /** log, if there is one, is told what happens. */
+  /** log, if there is one, is told what else happens. */
   log?: Log
 }
 

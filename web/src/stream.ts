@@ -1,9 +1,9 @@
-import { Unauthenticated, type Api } from './api.js'
+import type { Api } from './api.js'
 import { backoff, jitter } from './backoff.js'
 import { withoutProof } from './cursor.js'
 import { parseObject, type StreamEvent } from './message.js'
 import type { Position } from './position.js'
-import { ProblemError } from './problem.js'
+import type { ProblemError } from './problem.js'
 import { isClosed, type ConnectionState, type Source, type SourceHandler, type Why } from './source.js'
 import type { Transport } from './transport.js'
 import { onWake, type Wake } from './wake.js'
@@ -30,7 +30,7 @@ export class Stream implements Source {
   #timer?: ReturnType<typeof setTimeout>
   #watchdog?: ReturnType<typeof setInterval>
   #id = '' // the last one, with the proof
-  #taken?: StreamEvent // the one that moved the position
+  #taken?: string // the event that moved the position
   #heard = 0 // when, in milliseconds since 1970
   #greeted = false // there was a hello
   #tries = 0 // since it was open
@@ -84,10 +84,9 @@ export class Stream implements Source {
       if (!signal.aborted) this.#listen(url, cursor, signal)
     } catch (error) {
       if (signal.aborted) return
-      const refused = error instanceof ProblemError
-      if (error instanceof Unauthenticated || (refused && error.status === 401)) {
-        this.#stop({ name: 'closed', why: 'unauthenticated' })
-      } else this.#again(refused ? error.retryAfter : 0)
+      const { status, retryAfter = 0 } = error as Partial<ProblemError>
+      if (status === 401) this.#stop({ name: 'closed', why: 'unauthenticated' })
+      else this.#again(retryAfter)
     }
   }
 
@@ -107,44 +106,34 @@ export class Stream implements Source {
     this.#heard = Date.now()
     if (this.#state.name === 'stale') this.#enter({ name: 'open' })
 
+    const place = withoutProof(id)
+    const text = place + name + data
     const mine = own.includes(name)
     if (name === 'ebb.reset') this.position.reset(id)
     else if (mine) this.position.advance(id)
-    else if (inherited ? this.#repeats(event) : !this.#take(event)) return
+    else if (!inherited) {
+      const fresh = this.position.take(id)
+      if (place === this.position.stored) this.#taken = text
+      if (!fresh) return
+    } else if (text === this.#taken) return // it had this id of its own before
 
+    const tell = (name: string, data: string, id = place) => this.handler.event({ name, data, id })
     if (name === 'ebb.hello') {
       this.#tries = 0
-      if (this.#greeted && !cursor) this.#tell('ebb.reset', '{"reason":"new"}', id) // it begins anew, behind a gap
+      if (this.#greeted && !cursor) tell('ebb.reset', '{"reason":"new"}') // it begins anew, behind a gap
       this.#greeted = true
       this.#enter({ name: 'open' })
     }
-    this.#tell(name, data, inherited && !mine ? '' : id)
+    tell(name, data, inherited && !mine ? '' : place)
     this.position.save()
     if (signal.aborted) return // closed by a handler
     if (name === 'ebb.expiring') this.#later(jitter(renewal), () => this.#renew()) // and goes on meanwhile
     if (name === 'ebb.bye') this.#leave(parseObject(data))
   }
 
-  /** take moves on to an event with an id of its own and tells whether it is new. */
-  #take(event: StreamEvent): boolean {
-    const fresh = this.position.take(event.id)
-    if (withoutProof(event.id) === this.position.stored) this.#taken = event
-    return fresh
-  }
-
-  /** repeats tells whether an event with the id of the one before is a repeat of it, and not one without. */
-  #repeats({ name, data, id }: StreamEvent): boolean {
-    const taken = this.#taken
-    return !!taken && withoutProof(taken.id) === withoutProof(id) && taken.name === name && taken.data === data
-  }
-
-  #tell(name: string, data: string, id: string): void {
-    this.handler.event({ name, data, id: withoutProof(id) })
-  }
-
   #leave({ reason, retry }: Record<string, unknown>): void {
-    if (reason === 'revoked') this.#stop({ name: 'closed', why: reason })
-    else if (reason === 'replaced') this.#stop({ name: 'closed', why: reason }, away)
+    const replaced = reason === 'replaced'
+    if (replaced || reason === 'revoked') this.#stop({ name: 'closed', why: reason }, replaced ? away : undefined)
     else if (reason === 'draining') this.#retry(jitter(typeof retry === 'number' ? retry : drained))
     else this.#again()
   }
@@ -215,7 +204,6 @@ export class Stream implements Source {
   #enter(state: ConnectionState): void {
     if (state.name === this.#state.name && state.name !== 'retrying' && state.name !== 'closed') return
     this.#state = state
-    this.handler.log?.('state', { ...state })
     this.handler.state(state)
   }
 }
