@@ -169,6 +169,20 @@ describe.each(Object.keys(launch))('%s', (name) => {
       await expect.poll(streams, most).toBe(1)
     })
 
+    // Firefox kept no page here.
+    if (name === 'chromium') test('a page that is left and shown again as it was hears what it missed', async () => {
+      const hubs = await Promise.all(pages.map(async (page) => (await heard(page)).hub))
+      const page = pages[Math.max(0, hubs.indexOf('this tab'))]! // the holder, where it is a tab
+      await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => (window.tab.persisted = persisted)))
+      await page.goto(`${url}tabs.html?user=nobody&token=none`)
+      await user.say('away')
+      await hear(pages.filter((other) => other !== page))
+      await page.goBack()
+      expect((await heard(page)).persisted).toBe(true)
+      await hear(pages)
+      await expect.poll(streams, most).toBe(1)
+    })
+
     test('a reload reads on, and the others do not notice', async () => {
       const page = pages[0]!
       await page.reload()

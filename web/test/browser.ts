@@ -285,7 +285,7 @@ export class Tab {
     openSource: (of: Parameters<OpenSource>) => Source,
   ) {
     const { api, fetch } = backend.config
-    this.position = new Position(api, { storage: { getItem: () => cursor, setItem() {}, removeItem() {} }, user })
+    this.position = new Position(api, { storage: { getItem: () => cursor, setItem() {} }, user })
     const handler = {
       state: (state: ConnectionState) => void this.states.push(state),
       event: (event: StreamEvent) => void this.events.push(event),

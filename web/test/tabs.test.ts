@@ -255,6 +255,24 @@ test('a holder that is told of its freezing hands over at once', async () => {
   expect(streams()).toBe(1)
 })
 
+test('a gap of a tab that came less far is none of the others', async () => {
+  const shared = new TestBrowser(ways['a worker'], backend)
+  const tab = shared.open()
+  await after(1_000)
+  for (let i = 0; i < 5; i++) say()
+  await after(100)
+  const { last } = backend().streams
+  last.emit('ebb.reset', { reason: 'distance' }, '1.mockmock.0.2.0..') // as if the stream had begun before
+  await after(100)
+  expect(tab.own('ebb.reset')).toEqual([])
+  last.emit('ebb.reset', { reason: 'truncated' }, '1.mockmock.0.2.0..') // the log itself has lost something
+  await after(100)
+  expect(tab.own('ebb.reset')).toHaveLength(1)
+  last.emit('ebb.reset', { reason: 'distance' }, '1.mockmock.0.9.0..')
+  await after(100)
+  expect(tab.own('ebb.reset')).toHaveLength(2)
+})
+
 test('a message that gets lost between tabs is noticed at the next, and had again', async () => {
   for (const has of Object.values(ways)) {
     backends = new Map()

@@ -10,6 +10,8 @@ export interface Heard {
   hub: string
   /** meetings is how often it looked for one. */
   meetings: number
+  /** persisted tells whether the page was kept when it was left. */
+  persisted?: boolean
 }
 
 declare global {

@@ -116,7 +116,7 @@ export class Hub {
     for (const tab of tabs) tab.lost = lost(tab, start)
     this.#names = new Set(tabs.flatMap(({ names }) => names))
     this.#past = new Past(start)
-    this.#position = new Position('', { storage: { getItem: () => start, setItem() {}, removeItem() {} }, user: '' })
+    this.#position = new Position('', { storage: { getItem: () => start, setItem() {} }, user: '' })
     const source = this.openSource(this.#errands, this.#position, [...this.#names], {
       state: (state) => source === this.#source && this.#enter(state),
       event: (event) => source === this.#source && this.#pass(event),

@@ -1,9 +1,10 @@
 import type { Api } from '../api.js'
-import { covers, parseCursor } from '../cursor.js'
+import { parseCursor } from '../cursor.js'
 import { parseObject, type StreamEvent } from '../message.js'
 import type { Position } from '../position.js'
 import type { ConnectionState, Source, SourceHandler, Why } from '../source.js'
 import type { Life } from './life.js'
+import { earlier, strangers } from './past.js'
 import { asError, told, type Errand, type FromHub, type Numbered, type Port, type ToHub } from './port.js'
 
 const quiet = 25_000 // milliseconds without a word, after which the hub is asked whether it lives
@@ -146,7 +147,7 @@ export class Member implements Source {
   #take(event: StreamEvent): void {
     const { name, data, id } = event
     if (name === 'ebb.reset') {
-      if (this.#has(id) && /^(distance|retention)$/.test(String(parseObject(data).reason))) return // a gap of others, who came less far
+      if (parseCursor(id) && this.#has(id) && /^(distance|retention)$/.test(String(parseObject(data).reason))) return // a gap of others, who came less far
       this.position.reset(id)
     } else if (name.startsWith('ebb.')) this.position.advance(id)
     else if (id && !this.position.take(id)) return
@@ -156,8 +157,8 @@ export class Member implements Source {
   }
 
   #has(id: string): boolean {
-    const [last, next] = [parseCursor(this.position.stored), parseCursor(id)]
-    return last !== null && next !== null && covers(last, next)
+    const { stored } = this.position
+    return parseCursor(stored) !== null && !earlier(stored, id) && !strangers(stored, id)
   }
 
   async #run({ n, errand }: FromHub & { is: 'errand' }): Promise<void> {
@@ -245,7 +246,6 @@ export class Member implements Source {
     const { name } = this.#state
     if (state.name === name && name !== 'retrying' && name !== 'closed') return
     this.#state = state
-    this.handler.log?.('state', { ...state })
     this.handler.state(state)
   }
 }

@@ -1,4 +1,4 @@
-import { covers, parseCursor } from '../cursor.js'
+import { parseCursor, type Cursor } from '../cursor.js'
 import type { StreamEvent } from '../message.js'
 
 const most = 1_000 // events
@@ -7,13 +7,17 @@ const heaviest = 1_048_576 // characters of data
 /** earlier tells whether a cursor is before another one of the same log. */
 export function earlier(cursor: string, than: string): boolean {
   const [a, b] = [parseCursor(cursor), parseCursor(than)]
-  return a !== null && b !== null && covers(b, a) && a.offset < b.offset
+  return a !== null && b !== null && sameLog(a, b) && a.offset < b.offset
 }
 
 /** strangers tells whether two cursors are of different logs, so that neither is before the other. */
 export function strangers(one: string, other: string): boolean {
   const [a, b] = [parseCursor(one), parseCursor(other)]
-  return a !== null && b !== null && !covers(a, b) && !covers(b, a)
+  return a !== null && b !== null && !sameLog(a, b)
+}
+
+function sameLog(a: Cursor, b: Cursor): boolean {
+  return a.generation === b.generation && a.partition === b.partition
 }
 
 /** Past keeps the last events of a stream, for tabs that join a little later. */
