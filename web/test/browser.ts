@@ -97,6 +97,7 @@ class TestPort implements Port {
 
   postMessage(message: unknown): void {
     const data: unknown = structuredClone(message)
+    if (this.closed && !this.keeps) throw new DOMException('the channel is closed', 'InvalidStateError')
     if (!this.closed) this.owner.run(() => this.others().forEach((port) => port.#receive(data)))
   }
 

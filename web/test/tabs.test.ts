@@ -137,6 +137,31 @@ describe.each(Object.entries(ways))('with %s', (way, has) => {
     expect(tabs.map((tab) => tab.source.state.name)).toEqual(['closed', 'closed', 'open'])
   })
 
+  test('a log out that the gateway refuses is told, and nothing ends', async () => {
+    const { tabs } = await three()
+    backend().down = true
+    const out = tabs[1].source.logOut(true)
+    const refused = expect(out).rejects.toThrow('down')
+    await after(1_000)
+    await refused
+    backend().down = false
+    expect(tabs.map(({ source }) => source.state.name)).toEqual(['open', 'open', 'open'])
+    const again = expect(tabs[1].source.logOut(true)).rejects.toThrow('closed')
+    tabs[1].source.close() // before there is an answer
+    await again
+    await after(1_000)
+  })
+
+  test('a tab that was closed can still log all out', async () => {
+    const { tabs } = await three()
+    tabs[1].source.close()
+    await after(100)
+    const out = tabs[1].source.logOut(false)
+    await after(1_000)
+    await out
+    for (const tab of tabs) expect(tab.source.state).toEqual({ name: 'closed', why: 'loggedOut' })
+  })
+
   test('another user in another tab hears nothing of it', async () => {
     const { shared, tabs } = await three()
     const bob = shared.open('bob')

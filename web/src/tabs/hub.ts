@@ -188,7 +188,7 @@ export class Hub {
   }
 
   #post(tab: Tab, message: FromHub): void {
-    tab.port.postMessage({ ...message, i: tab.i++ })
+    if (this.#tabs.has(tab.port)) tab.port.postMessage({ ...message, i: tab.i++ })
   }
 
   get #joined(): Tab[] {

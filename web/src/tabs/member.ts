@@ -147,7 +147,7 @@ export class Member implements Source {
   #take(event: StreamEvent): void {
     const { name, data, id } = event
     if (name === 'ebb.reset') {
-      if (parseCursor(id) && this.#has(id) && /^(distance|retention)$/.test(String(parseObject(data).reason))) return // a gap of others, who came less far
+      if (this.#isBeyond(id) && /^(distance|retention)$/.test(String(parseObject(data).reason))) return // a gap of others, who came less far
       this.position.reset(id)
     } else if (name.startsWith('ebb.')) this.position.advance(id)
     else if (id && !this.position.take(id)) return
@@ -156,9 +156,10 @@ export class Member implements Source {
     this.position.save()
   }
 
-  #has(id: string): boolean {
+  /** isBeyond tells whether we have come as far as that, or farther. */
+  #isBeyond(id: string): boolean {
     const { stored } = this.position
-    return parseCursor(stored) !== null && !earlier(stored, id) && !strangers(stored, id)
+    return stored !== '' && parseCursor(id) !== null && !strangers(stored, id) && !earlier(stored, id)
   }
 
   async #run({ n, errand }: FromHub & { is: 'errand' }): Promise<void> {
@@ -167,7 +168,7 @@ export class Member implements Source {
       (url) => ({ url }),
       (error: unknown) => ({ error: told(error) }),
     )
-    port?.postMessage({ is: 'done', n, ...done } satisfies ToHub)
+    if (port === this.#port) this.#post({ is: 'done', n, ...done })
   }
 
   async #answer(errand: Errand): Promise<string | undefined> {
@@ -178,15 +179,10 @@ export class Member implements Source {
   }
 
   #loggedOut({ n, error }: FromHub & { is: 'loggedOut' }): void {
-    const out = this.#outs.get(n)
+    if (!error) return this.#end('loggedOut')
+    this.#outs.get(n)?.reject(asError(error))
     this.#outs.delete(n)
-    if (error) {
-      out?.reject(asError(error))
-      if (!this.#wanted) this.#leave()
-    } else {
-      this.#end('loggedOut')
-      out?.resolve()
-    }
+    if (!this.#wanted) this.#leave()
   }
 
   #look(): void {
@@ -235,6 +231,11 @@ export class Member implements Source {
     this.#life = undefined
     this.#leave()
     this.#enter({ name: 'closed', why })
+    for (const { resolve, reject } of this.#outs.values()) {
+      if (why === 'loggedOut') resolve()
+      else reject(new Error('ebb: the client is closed'))
+    }
+    this.#outs.clear()
   }
 
   /** post tells a hub that listens; one that does not yet will say welcome. */
