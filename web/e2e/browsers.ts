@@ -1,7 +1,7 @@
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import type { Cleanup } from './world.js'
 
-/** launch starts each browser that there is. */
+/** launch starts a browser, by name. */
 export const launch: Record<string, () => Promise<Browser>> = {
   chromium: () => puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] }),
   firefox: () => puppeteer.launch({ browser: 'firefox', executablePath: '/usr/bin/firefox-esr' }),

@@ -145,7 +145,7 @@ export class TestBrowser {
   ) {}
 
   /** open opens a tab, with a cursor from before it was loaded if there is one. */
-  open(user = 'ann', { cursor = '', token = () => `token of ${user}` as string | null, names = [] as string[] } = {}): Tab {
+  open(user = 'ann', { cursor = '', token = (() => `token of ${user}`) as Token, names = [] as string[] } = {}): Tab {
     const agent = new Agent()
     const tab = new Tab(agent, user, this.#facilities(agent, user), { cursor, token, names }, this.backendOf(user), (of) => this.openSource(agent, user, of))
     this.tabs.push(tab)

@@ -152,6 +152,21 @@ describe.each(Object.entries(ways))('with %s', (way, has) => {
     await after(1_000)
   })
 
+  test('a tab that leaves while it is being logged out logs all out', async () => {
+    const shared = browser()
+    const never = new Promise<string>(() => {})
+    let slow = false
+    const [first, second] = [shared.open(), shared.open('ann', { token: () => (slow ? never : 'A') })]
+    await after(1_000)
+    slow = true
+    const out = expect(second.source.logOut(true)).rejects.toThrow('closed')
+    await after(10)
+    second.source.close()
+    await out
+    await after(15_000) // then the other tab does it
+    expect(first.source.state).toEqual({ name: 'closed', why: 'loggedOut' })
+  })
+
   test('a tab that was closed can still log all out', async () => {
     const { tabs } = await three()
     tabs[1].source.close()
