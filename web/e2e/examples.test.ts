@@ -61,6 +61,14 @@ test.each(pages)('%s sends a command, and shows what comes back and what others 
 
   await page.reload()
   await page.locator('li', { hasText: 'Mine' }).waitFor()
+
+  const second = await context.newPage() // of the same user, on the same stream where it is shared
+  await second.goto(`${url}${name}?user=${user}`)
+  await second.locator('li', { hasText: 'Mine' }).waitFor()
+  await add(second, 'In the second tab')
+  await page.locator('li', { hasText: 'In the second tab' }).waitFor()
+  for (const tab of [page, second]) expect(await tab.locator('li').count()).toBe(3)
   expect(errors).toEqual([])
   await page.close()
+  await second.close()
 })
