@@ -66,7 +66,7 @@ class User {
 
 const heard = (page: Page): Promise<Heard> => page.evaluate(() => window.tab)
 const titles = async (page: Page): Promise<string[]> => (await heard(page)).titles
-const state = (page: Page) => page.evaluate(() => window.client.state)
+const state = (page: Page) => page.evaluate(() => window.shared.state)
 
 describe.each(Object.keys(launch))('%s', (name) => {
   let browser: Browser
@@ -193,7 +193,7 @@ describe.each(Object.keys(launch))('%s', (name) => {
     })
 
     test('log out in one is log out in all', async () => {
-      await pages[1]!.evaluate(() => window.client.logOut())
+      await pages[1]!.evaluate(() => window.shared.logOut())
       for (const page of pages) await expect.poll(() => state(page), most).toEqual({ name: 'closed', why: 'loggedOut' })
       await expect.poll(streams, most).toBe(0)
     })

@@ -17,7 +17,7 @@ export interface Heard {
 declare global {
   interface Window {
     tab: Heard
-    client: Client
+    shared: Client
   }
 }
 
@@ -42,4 +42,4 @@ client.listen({
 })
 void client.ready().then(() => (tab.ready = true))
 client.open()
-Object.assign(window, { tab, client })
+Object.assign(window, { tab, shared: client })
