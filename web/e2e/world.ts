@@ -32,9 +32,10 @@ export class Cleanup {
 export interface Dev {
   /** page is the URL of the task board. */
   page: string
-  /** origin, edge and kafka are host:port. */
+  /** origin, edge, admin and kafka are host:port. */
   origin: string
   edge: string
+  admin: string
   kafka: string
 }
 
@@ -49,7 +50,7 @@ export async function dev(cleanup: Cleanup, extra: string[] = [], env: Record<st
   cleanup.add(() => process.end())
   const page = /http:\S+/.exec(process.ready)?.[0]
   if (!page) throw new Error(`no URL in ready ${process.ready}`)
-  return { page, origin: flag.addr, edge: flag['edge-addr'], kafka: flag['kafka-addr'] }
+  return { page, origin: flag.addr, edge: flag['edge-addr'], admin: flag['admin-addr'], kafka: flag['kafka-addr'] }
 }
 
 const told = new WeakMap<Page, string[]>()
