@@ -1,4 +1,5 @@
 import { Client, Collection } from '../src/index.js'
+import { tabs } from '../src/tabs.js'
 import { Feed } from './feed.js'
 import type { Journal } from './journal.js'
 import { tokens } from './session.js'
@@ -25,6 +26,7 @@ export function connect(user: string, journal: Journal, failed: (why: string) =>
       return response
     },
     persist: { storage: sessionStorage, user },
+    source: tabs({ user }), // a browser opens six connections to a host: many windows would use them up
     onReset: () => journal.reset(user),
   })
   client.listen({ reply: (reply) => journal.heard(user, reply) })
