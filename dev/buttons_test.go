@@ -178,3 +178,23 @@ func TestEndWhileTheBrokerIsStopped(t *testing.T) {
 		t.Errorf("after the restart: %v", tasks)
 	}
 }
+
+// TestKilledEdgeSaysNothing: its streams just end, and its successor has read
+// the log anew: it knows nothing but what Kafka has.
+func TestKilledEdgeSaysNothing(t *testing.T) {
+	s := start(t, t.TempDir())
+	ann := s.login("ann")
+	stream := ann.open("")
+	stream.own("ebb.hello")
+	id := uuid.NewString()
+	stream.reply(ann.send(id, map[string]any{"_command": "create", "title": "Stay"}).Corr)
+	s.do("POST", s.api("/dev/edge/restart"), nil, nil)
+	for e := range stream.events {
+		t.Errorf("got %q %s", e.Name, e.Data)
+	}
+	missed := ann.send(id, map[string]any{"_command": "move", "column": "done"})
+	s.becomes("up", allUp)
+	back := ann.open(stream.lastID)
+	back.own("ebb.hello")
+	back.reply(missed.Corr)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,6 @@ type devEdge struct {
 	limit  int // of streams
 
 	now  atomic.Pointer[edgeLife]
-	kill chan struct{}  // has one when the edge shall be killed
 	next chan *edgeLife // whose box is to be run
 }
 
@@ -33,14 +33,16 @@ type edgeLife struct {
 	box     *edge.Edge
 	control http.Handler
 	ln      *dev.Cutter
-	killed  chan struct{} // closed when it was
+	kill    func()        // has it killed
+	dying   chan struct{} // closed when it is to be killed
+	dead    chan struct{} // closed when nobody hears of it any more
 	gone    chan struct{} // closed when its box has ended
 }
 
 // addTo puts the edge into a process: on ln for browsers, on control for
 // publishers.
 func (d *devEdge) addTo(p *process, ln, control net.Listener) error {
-	d.p, d.kill, d.next = p, make(chan struct{}, 1), make(chan *edgeLife, 1)
+	d.p, d.next = p, make(chan *edgeLife, 1)
 	if err := d.begin(ln); err != nil {
 		return err
 	}
@@ -61,7 +63,11 @@ func (d *devEdge) begin(ln net.Listener) error {
 	if err != nil {
 		return err
 	}
-	l := &edgeLife{box: box, control: box.Control(), ln: dev.NewCutter(ln), killed: make(chan struct{}), gone: make(chan struct{})}
+	l := &edgeLife{
+		box: box, control: box.Control(), ln: dev.NewCutter(ln),
+		dying: make(chan struct{}), dead: make(chan struct{}), gone: make(chan struct{}),
+	}
+	l.kill = sync.OnceFunc(func() { close(l.dying) })
 	d.now.Store(l)
 	d.next <- l
 	return nil
@@ -77,12 +83,12 @@ func (d *devEdge) serve(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			return err
-		case <-d.kill:
+		case <-l.dying:
 		}
 		// As a kill does it: whoever is connected hears nothing but the end.
-		close(l.killed)
 		l.ln.Listener.Close()
 		l.ln.Cut()
+		close(l.dead)
 		<-ended // not to listen any more is an error of its own
 		d.p.env.log.Warn("the edge was killed, as somebody asked for", "back", edgeAway)
 		select {
@@ -122,7 +128,7 @@ func (l *edgeLife) run(ctx context.Context) error {
 	defer stop()
 	go func() {
 		select {
-		case <-l.killed:
+		case <-l.dead:
 			stop()
 		case <-ctx.Done():
 		}
@@ -134,27 +140,15 @@ func (l *edgeLife) run(ctx context.Context) error {
 func (d *devEdge) Cut() int { return d.now.Load().ln.Cut() }
 
 // Restart has the edge killed and made anew.
-func (d *devEdge) Restart() {
-	if d.now.Load().dead() {
-		return
-	}
-	select {
-	case d.kill <- struct{}{}:
-	default: // it is going to be
-	}
-}
+func (d *devEdge) Restart() { d.now.Load().kill() }
 
 // Up tells whether streams can be had.
 func (d *devEdge) Up() bool {
 	l := d.now.Load()
-	return !l.dead() && len(d.kill) == 0 && l.box.Ready() == nil
-}
-
-func (l *edgeLife) dead() bool {
 	select {
-	case <-l.killed:
-		return true
-	default:
+	case <-l.dying:
 		return false
+	default:
+		return l.box.Ready() == nil
 	}
 }
