@@ -19,23 +19,24 @@ var imports = map[string]string{
 	"channel": "",
 	"grip":    "",
 	// boxes
-	"gateway":   ". channel grip internal/audit internal/dial internal/limit session",
+	"gateway":   ". channel grip internal/audit internal/dial internal/limit internal/tracing session",
 	"view":      ".",
-	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/window session sse",
-	"connector": ". channel sse",
-	"aggregate": ".",
+	"edge":      "channel grip internal/audit internal/dial internal/hold internal/limit internal/tracing internal/window session sse",
+	"connector": ". channel internal/tracing sse",
+	"aggregate": ". internal/tracing",
 	// a store of one
 	"aggregate/disk": "aggregate",
 	// the adapter
-	"kafka": ". channel internal/dial session",
+	"kafka": ". channel internal/dial internal/tracing session",
 	// mechanisms
 	"internal/dial":            "",
 	"internal/dial/dialtest":   "",
 	"internal/hold":            "",
 	"internal/window":          "",
-	"internal/serve":           "internal/limit",
+	"internal/serve":           "internal/dial internal/limit internal/tracing",
 	"internal/limit":           "",
 	"internal/audit":           "internal/limit",
+	"internal/tracing":         "",
 	"internal/broker":          "",
 	"internal/history":         ".",
 	"internal/kafkatest":       "",
@@ -50,10 +51,10 @@ var imports = map[string]string{
 	"lambda/notify":  "lambda",
 	"lambda/command": ". gateway lambda",
 	"internal/aws":   "",
-	"dev":            "grip",
+	"dev":            "grip internal/tracing",
 	// what a bench measures
 	"bench/service": ". aggregate aggregate/disk kafka",
-	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/aws internal/broker internal/serve kafka view",
+	"cmd/ebb":       ". aggregate bench connector demo dev edge gateway grip internal/aws internal/broker internal/serve internal/tracing kafka view",
 	// what a team's tests play with
 	"aggregate/aggregatetest": ". aggregate",
 }
@@ -75,8 +76,12 @@ var only = map[string]string{
 	"github.com/aws/aws-lambda-go":        "lambda",
 	"github.com/aws/aws-sdk-go-v2":        "lambda/command",
 	"golang.org/x/crypto":                 "gateway",
-	"golang.org/x/time":                   "gateway",
+	"golang.org/x/time":                   "gateway internal/serve",
 	"golang.org/x/sys":                    "internal/broker internal/hold internal/serve bench",
+	"go.opentelemetry.io/otel":            "internal/tracing internal/serve",
+	"go.opentelemetry.io/otel/sdk":        "internal/serve",
+	"go.opentelemetry.io/otel/exporters":  "internal/serve",
+	"go.opentelemetry.io/otel/trace":      "internal/tracing internal/serve gateway edge connector aggregate",
 	"gonum.org/v1/plot":                   "bench",
 	"testing":                             "internal/kafkatest internal/dial/dialtest aggregate/aggregatetest",
 }

@@ -79,6 +79,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb"
 )
 
@@ -121,6 +123,7 @@ type Config struct {
 	Unique      Log           // of the topic of unique values; for a type with Unique, and only then
 	Store       Store         // holds the instances, of this service alone; memory if nil
 	Logger      *slog.Logger  // silent if nil
+	Tracer      trace.Tracer  // of OpenTelemetry, for commands; a reducer's context has its span; no traces if nil
 	Metrics     Metrics
 
 	watch func() (stood func() bool) // watchStill, but in tests

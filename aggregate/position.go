@@ -61,7 +61,10 @@ func parsePosition(b []byte) (p position, ok bool) {
 // included. One whose last record has no position is left out.
 func reached(records []ebb.Record) map[int32]position {
 	last := map[int32]position{}
-	for _, r := range records {
+	for i, r := range records {
+		if i+1 < len(records) && records[i+1].Partition == r.Partition {
+			continue
+		}
 		if p, ok := positionOf(r); ok {
 			last[r.Partition] = p
 		} else {

@@ -164,6 +164,8 @@ func (r *reacting) react(ctx context.Context, e *reaction, patience time.Time) {
 	if f == nil {
 		return
 	}
+	ctx, trace := r.beginReact(ctx, e.record)
+	defer trace.end(e)
 	for n := 0; ; n++ {
 		limit := min(r.Deadline, max(time.Until(patience), r.Deadline/100))
 		sends, err := guard(ctx, limit, r.Metrics.Abandoned, func(ctx context.Context) ([]Send, error) { return f(ctx, e.event) })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // rekeyer puts commands on the topic of unique values, so that all with the
@@ -62,7 +63,8 @@ func (k *rekeyer) work(ctx context.Context, batch ebb.Batch) error {
 		key, no := k.keyOf(r, cmd)
 		if no != nil {
 			refused = append(refused, no.outcome)
-			out = append(out, k.output(ebb.Replies, r.Partition, cmd.ID, k.no(cmd, no.outcome, *no)))
+			reply := k.output(ebb.Replies, r.Partition, cmd.ID, k.no(cmd, no.outcome, *no))
+			out = append(out, jobTrace{text: tracing.Read(r.Header(tracing.Header))}.mark(reply))
 			continue
 		}
 		out = append(out, ebb.Record{

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -25,6 +26,7 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 	f := filler{s: s, partition: partition}
 	records, written := 0, ""
 	var done position
+	var last []byte // position read: all states of a batch have the same one
 	of, err := s.log.Restore(ctx, partition, func(r ebb.Record) {
 		if ctx.Err() != nil {
 			return
@@ -33,8 +35,11 @@ func (s *service) restore(ctx context.Context, partition int32) error {
 		if n := r.Header(headerPartitions); n != nil && written == "" {
 			written = string(n)
 		}
-		if at, ok := parsePosition(r.Header(ebb.HeaderAt)); ok && at.partition == partition && at.beyond(done) { // states may be copies from elsewhere
-			done = at
+		if text := r.Header(ebb.HeaderAt); !bytes.Equal(text, last) {
+			last = text
+			if at, ok := parsePosition(text); ok && at.partition == partition && at.beyond(done) { // states may be copies from elsewhere
+				done = at
+			}
 		}
 		if err := f.add(r); err != nil {
 			cancel(err)

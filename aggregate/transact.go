@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // lane is an instance's share of a batch.
@@ -35,6 +36,7 @@ type job struct {
 	command Command
 	taken   bool // its _id, by another unique value
 	answer  answer
+	trace   jobTrace
 }
 
 // transact executes a batch, and keeps what it led to once the broker does.
@@ -64,24 +66,27 @@ func (s *service) transact(ctx context.Context, records []ebb.Record) error {
 	if err := excuse(&s.still, still && late); err != nil {
 		return err
 	}
+	s.beginCommit(jobs)
 	var out []ebb.Record
 	for _, j := range jobs {
 		l := j.lane
 		if j.answer.event != nil {
-			out = append(out, s.output(ebb.Events, l.partition, j.command.ID, j.answer.event))
+			out = append(out, j.trace.mark(s.output(ebb.Events, l.partition, j.command.ID, j.answer.event)))
 		}
 		if j.answer.full != nil {
-			out = append(out, s.output(ebb.FullEvents, l.partition, j.command.ID, j.answer.full))
+			out = append(out, j.trace.mark(s.output(ebb.FullEvents, l.partition, j.command.ID, j.answer.full)))
 		}
-		reply := s.output(ebb.Replies, l.partition, j.command.ID, j.answer.reply)
+		reply := j.trace.mark(s.output(ebb.Replies, l.partition, j.command.ID, j.answer.reply))
 		if asked := j.command.asked(); asked != j.command.ID {
-			reply.Headers = []ebb.Header{{Key: ebb.HeaderAsked, Value: []byte(asked)}}
+			reply.Headers = append(reply.Headers, ebb.Header{Key: ebb.HeaderAsked, Value: []byte(asked)})
 		}
 		out = append(out, reply)
 	}
 	far := reached(records)
 	out = s.appendStates(out, lanes, far)
-	if err := s.log.Commit(ctx, out); err != nil {
+	err := s.log.Commit(ctx, out)
+	endCommit(jobs, err)
+	if err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
 	maps.Copy(s.done, far)
@@ -123,7 +128,7 @@ func (s *service) sort(records []ebb.Record) (jobs []*job, lanes []*lane, dead [
 			byPlace[at] = l
 			lanes = append(lanes, l)
 		}
-		j := &job{lane: l, command: cmd}
+		j := &job{lane: l, command: cmd, trace: jobTrace{text: tracing.Read(r.Header(tracing.Header))}}
 		l.jobs = append(l.jobs, j)
 		jobs = append(jobs, j)
 	}
@@ -186,7 +191,9 @@ func (s *service) executeAll(ctx context.Context, lanes []*lane) {
 				continue
 			}
 			limit := min(s.Deadline, max(time.Until(patience), s.Deadline/100))
+			ctx := s.beginExecute(ctx, j)
 			l.now, j.answer = s.execute(ctx, limit, l.now, j.command)
+			j.endExecute()
 		}
 	})
 }

@@ -44,6 +44,7 @@ type Record struct {
 	Src     Src
 	Meta    map[string]string // of an item, for filters; nil if it has none
 	Filters []string          // the content filters that a channel must have; nil: whatever it has
+	Trace   string            // what it is of, as W3C's traceparent; empty for most
 }
 
 // Entry is a record where it lies in the log.
@@ -137,6 +138,9 @@ func (r Record) Encode() (key, value []byte, headers []Header) {
 	if src := r.Src.String(); src != "" {
 		headers = append(headers, Header{"src", []byte(src)})
 	}
+	if r.Trace != "" {
+		headers = append(headers, Header{"traceparent", []byte(r.Trace)})
+	}
 	if len(r.Meta) > 0 {
 		b, _ := json.Marshal(r.Meta) // strings alone: cannot fail
 		headers = append(headers, Header{"meta", b})
@@ -160,6 +164,8 @@ func Decode(key, value []byte, headers func(yield func(key string, value []byte)
 			r.Name = string(v)
 		case "src":
 			r.Src, err = ParseSrc(string(v))
+		case "traceparent":
+			r.Trace = string(v)
 		case "meta":
 			err = json.Unmarshal(v, &r.Meta)
 		case "content-filters":

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/channel"
 )
@@ -18,6 +20,7 @@ type load struct {
 	records   []channel.Record
 	dead      []letter
 	truncated int
+	spans     []trace.Span // of the replies whose traces are kept
 }
 
 // letter is a reply that cannot be carried.
@@ -36,10 +39,12 @@ func (c *Connector) step(ctx context.Context) error {
 	l := c.load(batch)
 	if len(l.records) > 0 {
 		if err := c.cfg.Sink.Append(ctx, l.records); err != nil {
+			l.end("the channel log has not taken it")
 			c.lower(err)
 			return fmt.Errorf("appending: %w", err)
 		}
 	}
+	l.end("")
 	for _, d := range l.dead {
 		if err := c.cfg.Sink.Dead(ctx, d.Record, d.reason); err != nil {
 			return fmt.Errorf("putting aside: %w", err)
@@ -71,6 +76,12 @@ func (c *Connector) load(batch ebb.Batch) load {
 func (c *Connector) add(l *load, record ebb.Record) (reason string) {
 	src := channel.Src{TopicID: record.TopicID, Partition: record.Partition, Offset: record.Offset}
 	records, large, reason := c.translator.Translate(record.Value, src)
+	if len(records) > 0 {
+		of := c.trace(l, record)
+		for i := range records {
+			records[i].Trace = of
+		}
+	}
 	if large {
 		l.truncated++
 	}

@@ -15,6 +15,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb"
 )
 
@@ -34,6 +36,7 @@ type Config struct {
 	Issuers map[string]string
 
 	Log     *slog.Logger // silent if nil
+	Tracer  trace.Tracer // of OpenTelemetry, for replies; no traces if nil
 	Metrics Metrics
 }
 

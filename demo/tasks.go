@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -81,11 +82,18 @@ func rename(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
 	return t, nil
 }
 
+// move goes to any column. But what is done stays so, unless its owner thinks
+// otherwise.
 func move(_ context.Context, t Task, cmd aggregate.Command) (Task, error) {
 	var to fields
-	err := cmd.Decode(&to)
+	if err := cmd.Decode(&to); err != nil {
+		return t, err
+	}
+	if t.Column == "done" && to.Column != "done" && cmd.User.Name != t.Owner {
+		return t, aggregate.Reject("/column", "OWNER", fmt.Sprintf("Only %s, the owner, takes this task out of Done.", t.Owner))
+	}
 	t.Column = to.Column
-	return t, err
+	return t, nil
 }
 
 // assign shares too, or the assignee could not see the task.

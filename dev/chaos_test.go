@@ -127,7 +127,8 @@ func (w *town) said() string {
 	return w.logs.b.String()
 }
 
-func newTown(t *testing.T, kafka string) *town {
+// newTown starts the parts, all of them with those flags too.
+func newTown(t *testing.T, kafka string, flags ...string) *town {
 	secret := func(name string) []byte { // none that is weak
 		sum := sha256.Sum256([]byte("chaos " + name))
 		return sum[:]
@@ -153,7 +154,7 @@ func newTown(t *testing.T, kafka string) *town {
 		{name: "demo"}, {name: "demo"},
 	}
 	for _, p := range w.parts {
-		p.args = append([]string{p.name, "--kafka", kafka, "--admin-addr", "127.0.0.1:0"}, p.args...)
+		p.args = append(append([]string{p.name, "--kafka", kafka, "--admin-addr", "127.0.0.1:0"}, p.args...), flags...)
 		w.start(p)
 	}
 	t.Cleanup(func() {

@@ -1,12 +1,11 @@
 // Package dev is what a developer's machine has beside the boxes: a login that
-// asks for no password, the page of the demonstration, buttons that cut
-// streams, and keys that are made at the first start.
+// asks for no password, the page of the demonstration, buttons that break
+// something, and keys that are made at the first start.
 //
 // Nothing of it belongs in front of strangers. Its test is the system's test.
 package dev
 
 import (
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -21,7 +20,8 @@ type Config struct {
 	Page    fs.FS        // required
 	Keys    Keys         // required
 	EdgeURL *url.URL     // required: where the page may open streams
-	Cut     func() int   // cuts all streams and returns how many; required
+	Buttons Buttons      // required
+	Spans   *Spans       // of all boxes; required
 }
 
 // New returns what is served to the browser.
@@ -30,10 +30,8 @@ func New(cfg Config) http.Handler {
 	own := http.NewCrossOriginProtection() // no other site logs somebody in here
 	mux.Handle("/api/", cfg.API)
 	mux.Handle("POST /dev/login", own.Handler(login(cfg.Keys)))
-	mux.Handle("POST /dev/cut", own.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Ebb-Cut", fmt.Sprint(cfg.Cut()))
-		w.WriteHeader(http.StatusNoContent)
-	})))
+	cfg.Buttons.handle(mux, own.Handler)
+	mux.HandleFunc("GET /dev/trace", cfg.Spans.trace)
 	mux.Handle("/", page(cfg.Page, cfg.EdgeURL))
 	return mux
 }

@@ -24,6 +24,7 @@ type held struct {
 	status   int
 	header   http.Header
 	body     []byte
+	opening  *opening
 }
 
 func (*held) Error() string { return "edge: held" }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/sse"
@@ -26,9 +28,13 @@ type bed struct {
 	batch  channel.Batch
 }
 
-func newBed(tb testing.TB) *bed {
+func newBed(tb testing.TB, change ...func(*Config)) *bed {
 	key, _ := grip.SecretKey(make([]byte, 32))
-	e, err := New(Config{Log: away{}, Publisher: away{}, Origin: &url.URL{Scheme: "http", Host: "origin"}, GripKey: key, Window: 16 << 20})
+	cfg := Config{Log: away{}, Publisher: away{}, Origin: &url.URL{Scheme: "http", Host: "origin"}, GripKey: key, Window: 16 << 20}
+	for _, c := range change {
+		c(&cfg)
+	}
+	e, err := New(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -56,8 +62,24 @@ func (b *bed) apply() {
 }
 
 // BenchmarkFill is one live event, out of the window into a stream's bytes.
-func BenchmarkFill(b *testing.B) {
-	bed, now := newBed(b), time.Now()
+func BenchmarkFill(b *testing.B) { benchmarkFill(b, newBed(b)) }
+
+// BenchmarkFillUntraced is the same at an edge that traces, for an event whose
+// trace nobody keeps.
+func BenchmarkFillUntraced(b *testing.B) { benchmarkFill(b, newBed(b, traces)) }
+
+// BenchmarkFillTraced is the same for an event whose trace is kept.
+func BenchmarkFillTraced(b *testing.B) {
+	bed := newBed(b, traces)
+	bed.batch.Entries[0].Trace = "00-00112233445566778899aabbccddeeff-0011223344556677-01"
+	benchmarkFill(b, bed)
+}
+
+// traces has an edge make spans that go nowhere.
+func traces(cfg *Config) { cfg.Tracer = sdktrace.NewTracerProvider().Tracer("edge") }
+
+func benchmarkFill(b *testing.B, bed *bed) {
+	now := time.Now()
 	buf, _ := bed.stream.Fill(nil, now)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -67,6 +89,7 @@ func BenchmarkFill(b *testing.B) {
 		if buf, _ = bed.stream.Fill(buf[:0], now); len(buf) < 300 {
 			b.Fatalf("got %q", buf)
 		}
+		bed.stream.Written()
 	}
 }
 
@@ -80,9 +103,14 @@ func BenchmarkApply(b *testing.B) {
 }
 
 // TestAllocations are ceilings: what an event costs once, and what it costs each
-// stream that gets it.
+// stream that gets it. To trace costs nothing where nothing is traced.
 func TestAllocations(t *testing.T) {
-	bed, now := newBed(t), time.Now()
+	t.Run("without traces", func(t *testing.T) { testAllocations(t, newBed(t)) })
+	t.Run("beside traces", func(t *testing.T) { testAllocations(t, newBed(t, traces)) })
+}
+
+func testAllocations(t *testing.T, bed *bed) {
+	now := time.Now()
 	buf, _ := bed.stream.Fill(nil, now)
 	both := testing.AllocsPerRun(2000, func() {
 		bed.apply()

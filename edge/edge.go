@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/audit"
 	"github.com/ebb-events/ebb/internal/hold"
@@ -45,6 +47,7 @@ type Config struct {
 	Limits  Limits // of users and addresses; none if zero
 
 	Logger    *slog.Logger      // silent if nil
+	Tracer    trace.Tracer      // of OpenTelemetry, for streams that open and for events that are traced; no traces if nil
 	Metrics   Metrics           // none if zero
 	Transport http.RoundTripper // to the origins; one that dials nothing else, without redirects and proxies, if nil
 }

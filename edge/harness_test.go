@@ -337,10 +337,21 @@ func (w *world) connect(path, lastID string) *client {
 func (w *world) connectFrom(addr, path, lastID string) *client {
 	r := httptest.NewRequest("GET", "http://edge"+path, nil)
 	r.RemoteAddr = addr
-	r.Header.Set("Accept", sse.ContentType)
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
 	}
+	return w.hear(r, lastID)
+}
+
+// connectAs is connect with a header of one's own.
+func (w *world) connectAs(path string, header http.Header) *client {
+	r := httptest.NewRequest("GET", "http://edge"+path, nil)
+	r.Header = header
+	return w.hear(r, "")
+}
+
+func (w *world) hear(r *http.Request, lastID string) *client {
+	r.Header.Set("Accept", sse.ContentType)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	c := &client{t: w.t, header: http.Header{}, begun: make(chan struct{}), ended: make(chan struct{}), events: make(chan sse.Event, 10000), cancel: cancel, lastID: lastID}
 	c.out, c.in = io.Pipe()

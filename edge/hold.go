@@ -15,11 +15,14 @@ import (
 
 // hold turns a response into a stream and blocks until it ends.
 func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
+	h.opening.holds()
 	if r.Method == http.MethodHead || !hasBody(h.status) { // there is nothing to hold
+		h.opening.fails("nothing to hold")
 		h.writeHeader(w)
 		return
 	}
 	if !e.awaitReady(w, r, h) || !e.awaitSession(w, r, h) {
+		h.opening.fails("not ready")
 		return
 	}
 	socket, taken := e.socket(r)
@@ -30,10 +33,12 @@ func (e *Edge) hold(w http.ResponseWriter, r *http.Request, h *held) {
 		if taken {
 			socket.Close()
 		}
+		h.opening.fails(reason)
 		e.refuse(w, r, h, reason)
 		return
 	}
 	s.judgeSession(h.began())
+	h.opening.held(s)
 	if taken {
 		e.takeOver(w, r, h, s, socket)
 		return

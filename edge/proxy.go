@@ -26,6 +26,7 @@ type leg struct {
 	timer    *time.Timer // ends the wait for a stream's set-up; nil otherwise
 	answered bool        // the answer was counted
 	held     *held       // the answer, where it is to be held
+	opening  *opening    // the trace of a stream's request
 }
 
 type legKey struct{}
@@ -68,6 +69,7 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held 
 			e.sendAway(w, reason)
 			return nil
 		}
+		l.opening = e.opens(r)
 		l.timer = time.AfterFunc(e.cfg.Wait, func() { cancel(errWait) })
 		defer l.timer.Stop()
 	}
@@ -76,6 +78,11 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, to *route) *held 
 		e.setUp(w, r, l)
 	} else {
 		to.proxy.ServeHTTP(w, r)
+	}
+	if l.held == nil {
+		l.opening.fails("nothing to hold")
+	} else {
+		l.held.opening = l.opening
 	}
 	return l.held
 }

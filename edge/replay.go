@@ -77,7 +77,7 @@ func (r *replay) give(name string, e *channel.Entry) {
 			continue
 		}
 		if framed == nil {
-			f := frame(r.at.tail.log, e)
+			f := r.at.tail.frame(e)
 			framed = &f
 		}
 		q.entries = append(q.entries, *framed)

@@ -28,6 +28,7 @@ const (
 // its time is up and it gets the one that the origin has given. again tells that
 // the origin is to be asked once more.
 func (e *Edge) wait(w http.ResponseWriter, r *http.Request, h *held, body *keptBody) (again bool) {
+	h.opening.fails("no stream")
 	if r.Method == http.MethodHead || !hasBody(h.status) { // there is nothing to wait for
 		h.send(w, r)
 		return false

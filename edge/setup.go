@@ -42,10 +42,14 @@ func (e *Edge) askOrigin(r *http.Request, l *leg) (*http.Response, error) {
 	if ctx.Err() != nil { // perhaps both
 		return nil, ctx.Err()
 	}
-	resp, err := e.cfg.Transport.RoundTrip(e.outgoing(r, l.route))
+	out := e.outgoing(r, l.route)
+	answered := l.opening.asks(out)
+	resp, err := e.cfg.Transport.RoundTrip(out)
 	if err != nil {
+		answered(0)
 		return nil, err
 	}
+	answered(resp.StatusCode)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		err = errors.New("edge: the origin switches protocols unasked")
 	} else {

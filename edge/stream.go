@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/hold"
@@ -57,6 +59,7 @@ type more struct {
 	keepAlive *grip.KeepAlive    // what the origin wants to be sent on a silent stream
 	subs      []*sub             // channels beside the first
 	filters   map[string]*filter // by channel
+	spans     []trace.Span       // that end when what was appended is written
 }
 
 // edge is whose stream it is.
@@ -128,7 +131,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 			b, again = s.fill(b, begun, sub)
 			more = more || again
 		}
-		if s.taken && s.more.keepAlive == nil && s.more.subs == nil && s.more.filters == nil {
+		if s.taken && s.more.keepAlive == nil && s.more.subs == nil && s.more.filters == nil && s.more.spans == nil {
 			s.more = nil
 		}
 	}
@@ -136,7 +139,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 		s.ending.CompareAndSwap(nil, new(reasonExpired))
 	}
 	if reason := s.ending.Load(); reason != nil {
-		return s.bye(b, *reason), hold.Next{Done: true}
+		return s.bye(b, *reason), hold.Next{Done: true, Tell: s.traced()}
 	}
 	if s.warns(now) {
 		b = s.appendOwn(b, eventExpiring, s.expiry(now))
@@ -150,7 +153,7 @@ func (s *stream) Fill(b []byte, wall time.Time) ([]byte, hold.Next) {
 	if due || len(b) > begun && !steady {
 		s.beat = s.nextBeat(now)
 	}
-	return b, hold.Next{At: wall.Add(s.wants() - now), More: more}
+	return b, hold.Next{At: wall.Add(s.wants() - now), More: more, Tell: s.traced()}
 }
 
 func (s *stream) expired(now time.Duration) bool {
@@ -256,6 +259,9 @@ func (s *stream) appendEntries(b []byte, sub *sub, entries []window.Entry) (out 
 			}
 			b = s.appendEntry(b, e)
 			events++
+			if e.Extra != nil {
+				s.traceDelivery(e, e.Offset <= sub.live)
+			}
 			if f := s.edge().cfg.Metrics.Age; f != nil {
 				f(time.Since(e.Time))
 			}
@@ -352,6 +358,7 @@ func (s *stream) nextBeat(now time.Duration) time.Duration {
 // End lets go of what the stream has.
 func (s *stream) End(err error) {
 	s.detach()
+	s.endSpans("the stream has ended")
 	s.edge().remove(s, s.closedBy(err))
 }
 

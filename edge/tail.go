@@ -53,7 +53,7 @@ func (t *tail) apply(b channel.Batch) {
 			call(metrics.Copies)
 			continue
 		}
-		t.window.Append(b.Partition, frame(t.log, entry))
+		t.window.Append(b.Partition, t.frame(entry))
 	}
 	t.window.Advance(b.Partition, window.Position{Offset: b.Next - 1, Epoch: b.Epoch})
 	if metrics.Lag != nil {

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // budget is how long a request waits for the broker.
@@ -41,6 +44,7 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 	if err := g.complete(m, r, at, who); err != nil {
 		return err
 	}
+	noteCommand(r.Context(), m, at, who)
 	if err := g.allow(who, at.typ, m.String(ebb.FieldCommand)); err != nil {
 		return err
 	}
@@ -68,7 +72,10 @@ func (g *Gateway) command(w http.ResponseWriter, r *http.Request, at place) erro
 func (g *Gateway) send(ctx context.Context, at place, m ebb.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	switch err := g.cfg.Sender.Send(ctx, at.typ, at.id, m.JSON()); {
+	ctx, span := tracing.Start(ctx, g.cfg.Tracer, tracing.Send, trace.WithSpanKind(trace.SpanKindProducer))
+	err := g.cfg.Sender.Send(ctx, at.typ, at.id, m.JSON())
+	endSend(span, err)
+	switch {
 	case errors.Is(err, ebb.ErrUnknownType):
 		return noType(at)
 	case errors.Is(err, ebb.ErrTooLarge):

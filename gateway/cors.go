@@ -22,7 +22,7 @@ func (g *Gateway) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	if allowed {
 		h.Set("Access-Control-Allow-Methods", "DELETE, GET, PATCH, POST, PUT")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Traceparent")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

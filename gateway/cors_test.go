@@ -105,7 +105,7 @@ func TestCORSMatrix(t *testing.T) {
 				t.Errorf("%q, %s: got Vary %q", origin, name, h.Get("Vary"))
 			}
 		}
-		if got := preflight.Header().Get("Access-Control-Allow-Headers"); (got == "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer") != want {
+		if got := preflight.Header().Get("Access-Control-Allow-Headers"); (got == "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, Traceparent") != want {
 			t.Errorf("%q: preflight allows headers %q", origin, got)
 		}
 		if got := preflight.Header().Get("Access-Control-Allow-Methods"); strings.Contains(got, "PATCH, POST, PUT") != want {

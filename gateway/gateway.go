@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/ebb-events/ebb/grip"
@@ -62,6 +63,7 @@ type Config struct {
 	Limits Limits // of users and addresses; none if zero
 
 	Log     *slog.Logger     // silent if nil; audit lines go there too
+	Tracer  trace.Tracer     // of OpenTelemetry, for commands and streams; no traces if nil
 	Metrics Metrics          // each func may be nil
 	Now     func() time.Time // [time.Now] if nil
 }

@@ -103,6 +103,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	a := &answer{ResponseWriter: w}
 	name, m, at, err := g.routes.find(r)
+	r, span := g.trace(r, name)
+	defer func() { endTrace(span, a.status) }()
 	if name == "instance" && g.waits(r) {
 		name = "waiting" // or its time would be among the others
 	}

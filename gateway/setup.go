@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/grip"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // streamHeader goes out on every stream. Any origin may read one without
@@ -31,6 +32,9 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 	if g.edges.Verify(one(r.Header.Values(grip.SigHeader)), now) != nil {
 		return refusedTicket("signature", errors.New("no valid Grip-Sig"), ticket{})
 	}
+	span := g.traceSetUp(r)
+	failed := "refused"
+	defer func() { tracing.End(span, failed) }()
 	if navigates(r) {
 		return refusedTicket("navigation", nil, ticket{})
 	}
@@ -41,6 +45,8 @@ func (g *Gateway) setUp(w http.ResponseWriter, r *http.Request, _ place) error {
 	if err != nil {
 		return refusedTicket("ticket", err, t)
 	}
+	traceTicket(span, t)
+	failed = ""
 	left := (t.Ends - now.UnixMilli() + 999) / 1000 // rounded up: 0 could mean for ever
 	meta := map[string]string{
 		grip.MetaSession: t.Session,

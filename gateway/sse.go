@@ -8,6 +8,7 @@ import (
 
 	"github.com/ebb-events/ebb/channel"
 	"github.com/ebb-events/ebb/internal/audit"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // redirect sends a browser to the edge with a ticket. It has to be a 307:
@@ -52,7 +53,13 @@ func (g *Gateway) admission(r *http.Request) (to string, ends time.Time, err err
 	if err != nil {
 		return "", ends, err
 	}
+	ctx, span := tracing.Start(r.Context(), g.cfg.Tracer, tracing.Redirect)
+	defer span.End()
+	tracing.Note(r.Context(), tracing.User, who.user.Name)
 	t := g.tickets.newTicket(who.user.Name, began, g.cfg.Now(), g.cfg.FirstUse, ends)
+	if span.IsRecording() {
+		t.Trace = tracing.Of(ctx)
+	}
 	g.audit.Write(audit.Event{Action: "sse", Outcome: audit.Accepted, User: t.User, Session: t.Session, From: r.RemoteAddr})
 	query := url.Values{"u": {g.tickets.seal(t)}}
 	if c, err := channel.ParseCursor(one(r.URL.Query()["cursor"])); err == nil {

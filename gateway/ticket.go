@@ -31,6 +31,7 @@ type ticket struct {
 	Issued   int64        `json:"issued"`
 	FirstUse int64        `json:"first_use_by"`
 	Ends     int64        `json:"ends"`
+	Trace    string       `json:"trace,omitempty"` // that it was issued in, if that is kept
 }
 
 const (
@@ -42,7 +43,10 @@ const (
 // newTicket opens a session for user.
 func (s *sealer) newTicket(user ebb.Username, began string, now time.Time, firstUse time.Duration, ends time.Time) ticket {
 	proof := s.prove(user)
-	return ticket{user, session.NameOf(proof), proof, began, now.UnixMilli(), now.Add(firstUse).UnixMilli(), ends.UnixMilli()}
+	return ticket{
+		User: user, Session: session.NameOf(proof), Proof: proof, Began: began,
+		Issued: now.UnixMilli(), FirstUse: now.Add(firstUse).UnixMilli(), Ends: ends.UnixMilli(),
+	}
 }
 
 // prove returns the proof of a new session, of 16 bytes that nobody can guess:

@@ -16,6 +16,10 @@ import (
 // SigHeader carries the edge's signature to the back end.
 const SigHeader = "Grip-Sig"
 
+// TraceHeader names, as W3C's traceparent does, the span of the edge that a
+// set-up call is of. Nobody but an edge can send it to a back end behind it.
+const TraceHeader = "Grip-Trace"
+
 // sigLife is how long a signature is good for.
 const sigLife = 10 * time.Minute
 

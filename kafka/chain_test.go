@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ebb-events/ebb"
@@ -160,12 +159,7 @@ func TestChainOfTwoTypesThroughRestarts(t *testing.T) {
 // TestChainThroughFaults has the broker refuse or doubt transactions.
 func TestChainThroughFaults(t *testing.T) {
 	t.Parallel()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	b := newBench(t, cluster.ListenAddrs(), true)
+	b, cluster := onKfake(t)
 	c := b.open(shopTypes)
 	var mu sync.Mutex
 	faults := map[int16]int{}

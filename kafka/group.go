@@ -232,27 +232,25 @@ func (m *member) batch() ebb.Batch {
 
 // commit confirms what the last Poll gave, within about 10 seconds.
 func (m *member) commit(ctx context.Context) error {
+	next := m.offsets()
+	if m.cl == nil || len(next) == 0 {
+		return nil
+	}
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group = m.group
-	for topic, ps := range m.offsets() {
-		if _, ok := m.ids[topic]; !ok { // nothing was read of it, but for a gap
-			now, err := m.c.leaders(ctx, topic)
-			if err != nil {
-				return fmt.Errorf("kafka: committing for group %s: %w", m.group, err)
-			}
-			m.ids[topic] = now.id
+	for topic, ps := range next {
+		id, err := m.id(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("kafka: committing for group %s: %w", m.group, err)
 		}
 		t := kmsg.NewOffsetCommitRequestTopic()
-		t.Topic, t.TopicID = topic, m.ids[topic]
+		t.Topic, t.TopicID = topic, id
 		for p, o := range ps {
 			part := kmsg.NewOffsetCommitRequestTopicPartition()
 			part.Partition, part.Offset, part.LeaderEpoch = p, o.Offset, o.Epoch
 			t.Partitions = append(t.Partitions, part)
 		}
 		req.Topics = append(req.Topics, t)
-	}
-	if m.cl == nil || len(req.Topics) == 0 {
-		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, sessionTime)
 	defer cancel()
@@ -276,14 +274,24 @@ func (m *member) commit(ctx context.Context) error {
 	return nil
 }
 
+// id is a topic's, also where nothing was read of it but a gap.
+func (m *member) id(ctx context.Context, topic string) ([16]byte, error) {
+	if id, ok := m.ids[topic]; ok {
+		return id, nil
+	}
+	now, err := m.c.leaders(ctx, topic)
+	if err != nil {
+		return [16]byte{}, err
+	}
+	m.ids[topic] = now.id
+	return now.id, nil
+}
+
 // confirm sends offsets, in the name under which they were reached, until there
 // is an answer that stays.
 func (m *member) confirm(ctx context.Context, send func(name string, generation int32) error) error {
 	return insist(ctx, func() error {
-		name, generation := m.cl.GroupMetadata()
-		m.mu.Lock()
-		same := name == m.name
-		m.mu.Unlock()
+		name, generation, same := m.identity()
 		if !same {
 			return errReplaced
 		}
@@ -348,10 +356,19 @@ func (m *member) divided(_ context.Context, cl *kgo.Client, _ map[string][]int32
 // Who is late with a rejoin is taken for gone, and then let in under a new name.
 // The client goes on where it was, and Kafka accepts what the new name commits.
 func (m *member) replaced() bool {
-	name, _ := m.cl.GroupMetadata()
+	_, _, same := m.identity()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.owned) > 0 && name != m.name
+	return len(m.owned) > 0 && !same
+}
+
+// identity is what the group calls the member now, and whether it is that name
+// under which its partitions were assigned.
+func (m *member) identity() (name string, generation int32, same bool) {
+	name, generation = m.cl.GroupMetadata()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return name, generation, name == m.name
 }
 
 // lost is called when partitions are another member's, never between a poll

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
@@ -114,6 +115,17 @@ func newBench(t testing.TB, seeds []string, embedded bool) *bench {
 	}
 	t.Cleanup(admin.Close)
 	return &bench{t, seeds, embedded, "t" + strings.ToLower(rand.Text()[:10]), admin}
+}
+
+// onKfake is a bench on a broker of its own, in process, that can be told to fail.
+func onKfake(t testing.TB, opts ...kfake.Opt) (*bench, *kfake.Cluster) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return newBench(t, cluster.ListenAddrs(), true), cluster
 }
 
 // config is a client's, for the test's topics.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ebb-events/ebb"
@@ -69,12 +68,7 @@ func TestPartitionOfAKey(t *testing.T) {
 // TestReadWaitsForALeaderThatLags: a new leader knows only after a moment how
 // much of its log is safe, and shows less of it until then.
 func TestReadWaitsForALeaderThatLags(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	b := newBench(t, cluster.ListenAddrs(), true)
+	b, cluster := onKfake(t)
 	c := b.open()
 	b.must(c.Prepare(b.in(), ebb.Replies))
 	b.put(b.topic(ebb.Replies), 3, 0, 2)

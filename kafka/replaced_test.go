@@ -30,12 +30,7 @@ func TestReplacedMemberBeginsAnew(t *testing.T) {
 
 // TestReplacedMemberCannotCommit is one that has records in hand.
 func TestReplacedMemberCannotCommit(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SleepOutOfOrder())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	b := newBench(t, cluster.ListenAddrs(), true)
+	b, cluster := onKfake(t, kfake.SleepOutOfOrder())
 	cmds := b.replaceable()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	cluster.ControlKey(kmsg.JoinGroup.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ebb-events/ebb"
+	"github.com/ebb-events/ebb/internal/tracing"
 )
 
 // Sender puts commands on their topics.
@@ -21,7 +22,7 @@ func (c *Client) Sender() *Sender { return &Sender{c} }
 // Send returns once the command is on as many replicas as its topic asks for,
 // or after 5 seconds with an error. Errors are [ebb.ErrUnknownType],
 // [ebb.ErrTooLarge], or else mean that the broker is away; the command may
-// have arrived, or still arrive, then.
+// have arrived, or still arrive, then. A header names the span of ctx.
 func (s *Sender) Send(ctx context.Context, typ, id string, command []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.c.away)
 	defer cancel()
@@ -34,7 +35,11 @@ func (s *Sender) Send(ctx context.Context, typ, id string, command []byte) error
 		if err != nil {
 			return err
 		}
-		err = s.c.produce(ctx, &kgo.Record{Topic: topic, Key: []byte(strings.ToLower(id)), Value: value})
+		r := &kgo.Record{Topic: topic, Key: []byte(strings.ToLower(id)), Value: value}
+		if of := tracing.Of(ctx); of != "" {
+			r.Headers = []kgo.RecordHeader{{Key: tracing.Header, Value: []byte(of)}}
+		}
+		err = s.c.produce(ctx, r)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
 			s.c.forget(topic) // deleted, or deleted and made anew
 			if !again {

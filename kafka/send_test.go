@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ebb-events/ebb"
@@ -173,11 +172,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 }
 
 func TestUnknownTypesAreLookedForOnceASecond(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
+	b, cluster := onKfake(t)
 	var asked atomic.Int64
 	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		if req.(*kmsg.MetadataRequest).Topics == nil { // all
@@ -185,7 +180,6 @@ func TestUnknownTypesAreLookedForOnceASecond(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	b := newBench(t, cluster.ListenAddrs(), true)
 	s := b.open(func(c *kafka.Config) { c.Types = nil }).Sender()
 	began := time.Now()
 	for i := range 1000 {

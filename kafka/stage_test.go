@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -253,12 +252,7 @@ func TestUnequalPartitionsAreRefused(t *testing.T) {
 }
 
 func TestCommitInDoubtIsFoundOut(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	b := newBench(t, cluster.ListenAddrs(), true)
+	b, cluster := onKfake(t)
 	c := b.open()
 	cmds := c.Commands(typ, "s")
 	defer cmds.Close()

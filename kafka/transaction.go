@@ -113,8 +113,12 @@ func (s *Stage) fill(ctx context.Context, records []*kgo.Record) error {
 		}
 	}
 	for topic, ps := range s.m.offsets() {
+		id, err := s.m.id(ctx, topic)
+		if err != nil {
+			return err
+		}
 		t := kmsg.NewTxnOffsetCommitRequestTopic()
-		t.Topic, t.TopicID = topic, s.m.ids[topic]
+		t.Topic, t.TopicID = topic, id
 		for p, o := range ps {
 			part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 			part.Partition, part.Offset, part.LeaderEpoch = p, o.Offset, o.Epoch

@@ -7,6 +7,7 @@ export default defineConfig({
   root: 'board',
   base: './',
   plugins: [react()],
+  worker: { format: 'es', rolldownOptions: { output: { entryFileNames: 'assets/[name].js' } } },
   build: {
     outDir: '../../demo/page',
     emptyOutDir: true,

@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import { client } from './alias.js'
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/*.test.{ts,tsx}', 'examples/*.test.ts'], alias: client } },
       {
         test: {
           name: 'e2e',

@@ -77,6 +77,14 @@ func TestDirectoryThatCannotBe(t *testing.T) {
 
 var errFull = errors.New("no space left")
 
+// end has what the store still tries succeed, and waits for it.
+func end(t *testing.T, s *Store, failing *atomic.Bool) {
+	failing.Store(false)
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFullDiskFailsAndDoesNotHang writes until the store would wait for ever.
 func TestFullDiskFailsAndDoesNotHang(t *testing.T) {
 	var full atomic.Bool
@@ -90,6 +98,7 @@ func TestFullDiskFailsAndDoesNotHang(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { end(t, s, &full) })
 	put := func() error {
 		return s.Put(1, []aggregate.Entry{{Key: "i", Value: bytes.Repeat([]byte("v"), 1<<20)}})
 	}
@@ -131,6 +140,7 @@ func TestStuckDiskIsNotWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { end(t, s, &working) })
 	working.Store(true)
 	failed := make(chan error, 1)
 	go func() {

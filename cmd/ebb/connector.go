@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/connector"
@@ -15,6 +16,7 @@ type connectorCmd struct {
 	Issuers   string   `placeholder:"FILE" help:"The gateways' file of several issuers: replies must be to users of theirs."`
 	AdminAddr string   `default:"127.0.0.1:8085" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
+	traceFlags `embed:"" group:"Traces:"`
 }
 
 // Run is ebb connector.
@@ -25,7 +27,7 @@ func (c *connectorCmd) Run(ctx context.Context, env *environment) error {
 	}
 	p := newProcess(env)
 	defer p.close()
-	if err := p.serveAdmin(c.AdminAddr); err != nil {
+	if err := errors.Join(p.serveAdmin(c.AdminAddr), c.trace(p)); err != nil {
 		return err
 	}
 	client, err := c.reach(ctx, p, false, ebb.Replies, kafka.ChannelLog)
@@ -56,6 +58,7 @@ func (c *connectorCmd) add(p *process, client *kafka.Client, issuers map[string]
 		Exclude:  c.Exclude,
 		Issuers:  issuers,
 		Log:      p.env.log.With("part", "connector"),
+		Tracer:   p.traces.Tracer("connector"),
 		Metrics:  connectorMetrics(p.admin.Metrics),
 	})
 	if err != nil {

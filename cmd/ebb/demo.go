@@ -15,13 +15,14 @@ import (
 type demoCmd struct {
 	AdminAddr string `default:"127.0.0.1:8086" placeholder:"HOST:PORT" help:"Address for operators: /metrics, /healthz, /readyz, /debug/pprof/."`
 	kafkaFlags
+	traceFlags `embed:"" group:"Traces:"`
 }
 
 // Run is ebb demo.
 func (d *demoCmd) Run(ctx context.Context, env *environment) error {
 	p := newProcess(env)
 	defer p.close()
-	if err := p.serveAdmin(d.AdminAddr); err != nil {
+	if err := errors.Join(p.serveAdmin(d.AdminAddr), d.trace(p)); err != nil {
 		return err
 	}
 	d.Types = []string{demo.Tasks().Name}
@@ -58,10 +59,12 @@ func (d *demoCmd) add(p *process, client *kafka.Client) {
 		}
 		return errors.New("waiting for partitions of the command topic")
 	})
+	tracer := p.traces.Tracer("demo")
 	p.worker("demo", func(ctx context.Context) error {
 		return tasks.Run(ctx, log, aggregate.Config{
 			Environment: d.Environment,
 			Logger:      p.env.log.With("part", "demo"),
+			Tracer:      tracer,
 			Metrics:     metrics,
 		})
 	})

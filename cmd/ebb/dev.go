@@ -12,6 +12,7 @@ import (
 	"github.com/ebb-events/ebb"
 	"github.com/ebb-events/ebb/demo"
 	"github.com/ebb-events/ebb/dev"
+	"github.com/ebb-events/ebb/edge"
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/broker"
@@ -36,6 +37,8 @@ type devCmd struct {
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of the embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
 
+	collectorFlags `embed:"" group:"Traces:"`
+
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most."`
 
 	Lambda        bool   `group:"Functions:" help:"Take the AWS Lambda functions, and SNS, in the places of gateway and connector."`
@@ -51,10 +54,15 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	var spans dev.Spans
+	if err := d.trace(p, 1, spans.Add); err != nil {
+		return err
+	}
 	brokers := kafkaFlags{Kafka: d.Kafka, topicFlags: d.topicFlags}
 	embedded := len(d.Kafka) == 0
+	var own *devBroker
 	if embedded { // before the keys: it takes the data directory for this process
-		if brokers.Kafka, err = startBroker(p, broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync}); err != nil {
+		if own, brokers.Kafka, err = startDevBroker(ctx, p, broker.Config{Dir: d.Data, Addr: d.KafkaAddr, Sync: d.Sync}); err != nil {
 			return err
 		}
 	}
@@ -74,7 +82,7 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := d.add(p, client, brokers, keys, on); err != nil {
+	if err := d.add(p, client, brokers, own, keys, &spans, on); err != nil {
 		return err
 	}
 	tasks.add(p, service)
@@ -83,10 +91,9 @@ func (d *devCmd) Run(ctx context.Context, env *environment) error {
 
 // devListeners are open before anything has begun.
 type devListeners struct {
-	front, control net.Listener
-	edge           *dev.Cutter
-	sns            net.Listener      // of --lambda
-	functions      map[string]string // its programs
+	front, edge, control net.Listener
+	sns                  net.Listener      // of --lambda
+	functions            map[string]string // its programs
 }
 
 // listen opens the addresses first, so that one in use is told before anything
@@ -95,16 +102,14 @@ func (d *devCmd) listen(p *process) (on devListeners, err error) {
 	if on.front, err = p.listen(d.Addr, "--addr", "gateway"); err != nil {
 		return on, err
 	}
-	ln, err := p.listen(d.EdgeAddr, "--edge-addr", "edge")
-	if err != nil {
+	if on.edge, err = p.listen(d.EdgeAddr, "--edge-addr", "edge"); err != nil {
 		return on, err
 	}
-	on.edge = dev.NewCutter(ln)
 	if on.control, err = p.listen(d.ControlAddr, "--control-addr", "control"); err != nil {
 		return on, err
 	}
 	if d.EdgeURL == nil {
-		d.EdgeURL = mustParse(baseURL(ln.Addr(), ""))
+		d.EdgeURL = mustParse(baseURL(on.edge.Addr(), ""))
 	}
 	if d.Lambda {
 		if err := d.listenLambda(p, &on); err != nil {
@@ -138,7 +143,8 @@ func (d *devCmd) openKeys() (dev.Keys, error) {
 }
 
 // add puts every box into the process, made as their own subcommands make them.
-func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys dev.Keys, on devListeners) error {
+// own is the broker if it is in the process too.
+func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, own *devBroker, keys dev.Keys, spans *dev.Spans, on devListeners) error {
 	front := gatewayCmd{EdgeURL: d.EdgeURL.String(), FirstUse: d.FirstUse, GripIss: "ebb", accessFlags: d.accessFlags, kafkaFlags: brokers}
 	logins := []gateway.Issuer{{Name: dev.Issuer, Audiences: []string{dev.Issuer}, Key: keys.Tokens}}
 	api, err := front.add(p, client, []grip.Key{keys.Ticket}, []grip.Key{keys.Grip}, logins)
@@ -152,19 +158,39 @@ func (d *devCmd) add(p *process, client *kafka.Client, brokers kafkaFlags, keys 
 		}
 	}
 	local := frontFlags{Proxies: thisMachine}
-	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
-		API: handler, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Cut: on.edge.Cut,
-	}), Drain: api.Drain}, nil))
-
-	edge := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
-	if err := edge.add(p, client, client.Sessions(), on.edge, on.control, edgeKeys{grip: keys.Grip, publish: keys.Publish}); err != nil {
+	streams := d.edge(p, client, keys, on, local)
+	if err := streams.addTo(p, on.edge, on.control); err != nil {
 		return err
 	}
+	buttons := dev.Buttons{Cut: streams.Cut, RestartEdge: streams.Restart, EdgeUp: streams.Up}
+	if own != nil {
+		buttons.StopBroker, buttons.BrokerBack = own.Stop, own.Back
+	}
+	p.server("gateway", on.front, local.onFront(serve.Server{Handler: dev.New(dev.Config{
+		API: handler, Page: demo.Page(), Keys: keys, EdgeURL: d.EdgeURL, Buttons: buttons, Spans: spans,
+	}), Drain: api.Drain}, nil))
+
 	if d.Lambda {
 		return nil // notify is in the connector's place
 	}
 	connector := connectorCmd{Group: "ebb-connector", MaxEvent: 900_000, kafkaFlags: brokers}
 	return connector.add(p, client, nil)
+}
+
+// edge is made as ebb edge makes it, again and again.
+func (d *devCmd) edge(p *process, client *kafka.Client, keys dev.Keys, on devListeners, local frontFlags) *devEdge {
+	e := edgeCmd{Origin: mustParse(baseURL(on.front.Addr(), "")), GripIss: "ebb", Window: 64, Grace: 2 * time.Second, frontFlags: local}
+	own := edgeKeys{grip: keys.Grip, publish: keys.Publish}
+	cfg := e.config(p, own, edgeMetrics(p.admin.Metrics))
+	return &devEdge{
+		make: func() (*edge.Edge, error) {
+			anew := cfg
+			e.reads(&anew, client, client.Sessions())
+			return edge.New(anew)
+		},
+		server: func(box *edge.Edge) serve.Server { return e.server(box, own) },
+		limit:  cfg.Streams,
+	}
 }
 
 // baseURL is the URL of an address of ours. One of all interfaces is that of

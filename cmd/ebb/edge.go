@@ -38,6 +38,7 @@ type edgeCmd struct {
 
 	Kafka      []string `group:"Kafka:" placeholder:"HOST:PORT" help:"Brokers to use instead of an embedded one."`
 	topicFlags `embed:"" group:"Kafka:"`
+	traceFlags `embed:"" group:"Traces:"`
 }
 
 // Validate says which flags do not go together.
@@ -50,7 +51,7 @@ func (e *edgeCmd) Validate() error {
 	case e.Streams < 0:
 		return errors.New("--streams cannot be negative")
 	}
-	return errors.Join(e.frontFlags.Validate(), e.edgeLimits.Validate())
+	return errors.Join(e.frontFlags.Validate(), e.edgeLimits.Validate(), e.traceFlags.Validate())
 }
 
 // Run is ebb edge.
@@ -78,7 +79,7 @@ func (e *edgeCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := p.serveAdmin(e.AdminAddr); err != nil {
+	if err := errors.Join(p.serveAdmin(e.AdminAddr), e.trace(p)); err != nil {
 		return err
 	}
 	client, sessions, err := e.reach(ctx, p)
@@ -126,38 +127,15 @@ type edgeKeys struct {
 // add puts an edge into a process: on ln for browsers, on control for
 // publishers. sessions may be nil.
 func (e *edgeCmd) add(p *process, client *kafka.Client, sessions *kafka.Sessions, ln, control net.Listener, keys edgeKeys) error {
-	limit := e.Streams
-	if limit == 0 {
-		limit = streamsWithin(serve.OpenFileLimit())
-	}
-	channels := client.Channels()
-	cfg := edge.Config{
-		Log:        channels,
-		Publisher:  channels,
-		Origin:     e.Origin,
-		Routes:     keys.routes,
-		GripKey:    keys.grip,
-		GripIssuer: e.GripIss,
-		PublishKey: keys.publish,
-		Window:     e.Window << 20,
-		Streams:    limit,
-		Limits:     e.limits(e.prefixes()),
-		Logger:     p.env.log,
-		Metrics:    edgeMetrics(p.admin.Metrics),
-	}
-	if sessions != nil {
-		cfg.Sessions = sessions
-	}
+	cfg := e.config(p, keys, edgeMetrics(p.admin.Metrics))
+	e.reads(&cfg, client, sessions)
 	box, err := edge.New(cfg)
 	if err != nil {
 		return err
 	}
-	edgeGauges(p.admin.Metrics, box, limit)
+	edgeGauges(p.admin.Metrics, func() *edge.Edge { return box }, cfg.Streams)
 	p.admin.Check("edge", box.Ready)
-	p.server("edge", edge.Listen(ln), e.onFront(serve.Server{
-		Handler: box, Full: http.HandlerFunc(box.Shed), ConnContext: edge.ConnContext,
-		Drain: box.Drain, Grace: e.Grace,
-	}, keys.tls))
+	p.server("edge", edge.Listen(ln), e.server(box, keys))
 	p.handler("control", control, box.Control())
 	p.worker("edge", box.Run)
 	if e.Routes != "" {
@@ -170,6 +148,44 @@ func (e *edgeCmd) add(p *process, client *kafka.Client, sessions *kafka.Sessions
 		p.worker("routes", func(ctx context.Context) error { return e.followRoutes(ctx, p.env.log, set, keys.file) })
 	}
 	return nil
+}
+
+// config is all of an edge's but the log.
+func (e *edgeCmd) config(p *process, keys edgeKeys, metrics edge.Metrics) edge.Config {
+	limit := e.Streams
+	if limit == 0 {
+		limit = streamsWithin(serve.OpenFileLimit())
+	}
+	return edge.Config{
+		Origin:     e.Origin,
+		Routes:     keys.routes,
+		GripKey:    keys.grip,
+		GripIssuer: e.GripIss,
+		PublishKey: keys.publish,
+		Window:     e.Window << 20,
+		Streams:    limit,
+		Limits:     e.limits(e.prefixes()),
+		Logger:     p.env.log,
+		Tracer:     p.traces.Tracer("edge"),
+		Metrics:    metrics,
+	}
+}
+
+// reads has an edge read the log, and what becomes of sessions if anything does.
+func (e *edgeCmd) reads(cfg *edge.Config, client *kafka.Client, sessions *kafka.Sessions) {
+	channels := client.Channels()
+	cfg.Log, cfg.Publisher = channels, channels
+	if sessions != nil {
+		cfg.Sessions = sessions
+	}
+}
+
+// server is what serves browsers.
+func (e *edgeCmd) server(box *edge.Edge, keys edgeKeys) serve.Server {
+	return e.onFront(serve.Server{
+		Handler: box, Full: http.HandlerFunc(box.Shed), ConnContext: edge.ConnContext,
+		Drain: box.Drain, Grace: e.Grace,
+	}, keys.tls)
 }
 
 // streamsWithin is how many streams a limit of open files allows: there are

@@ -28,6 +28,7 @@ type gatewayCmd struct {
 	frontFlags    `embed:""`
 	gatewayLimits `embed:"" group:"Limits:"`
 	kafkaFlags
+	traceFlags `embed:"" group:"Traces:"`
 
 	FirstUse time.Duration `default:"60s" placeholder:"TIME" help:"How long a ticket opens a stream by itself, a minute at most; later it takes an id of the session's, too."`
 }
@@ -41,7 +42,7 @@ type accessFlags struct {
 
 // Validate asks all groups of flags, of which Go would promote none.
 func (g *gatewayCmd) Validate(parsed *kong.Context) error {
-	return errors.Join(g.frontFlags.Validate(), g.tokenFlags.Validate(parsed), g.gatewayLimits.Validate())
+	return errors.Join(g.frontFlags.Validate(), g.tokenFlags.Validate(parsed), g.gatewayLimits.Validate(), g.traceFlags.Validate())
 }
 
 // Run is ebb gateway.
@@ -62,7 +63,7 @@ func (g *gatewayCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := p.serveAdmin(g.AdminAddr); err != nil {
+	if err := errors.Join(p.serveAdmin(g.AdminAddr), g.trace(p)); err != nil {
 		return err
 	}
 	client, err := g.reach(ctx, p, false, ebb.Commands, ebb.Aggregates, kafka.SessionLog)
@@ -104,6 +105,7 @@ func (g *gatewayCmd) add(p *process, client *kafka.Client, tickets, grips []grip
 		DenyByDefault: g.DenyByDefault,
 		Limits:        g.limits(g.prefixes()),
 		Log:           log,
+		Tracer:        p.traces.Tracer("gateway"),
 		Metrics:       gatewayMetrics(p.admin.Metrics),
 	})
 	if err != nil {

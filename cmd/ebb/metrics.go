@@ -68,11 +68,11 @@ func edgeMetrics(m serve.Metrics) edge.Metrics {
 }
 
 // edgeGauges show what an edge holds now.
-func edgeGauges(m serve.Metrics, e *edge.Edge, limit int) {
-	m.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(e.Streams()) })
+func edgeGauges(m serve.Metrics, of func() *edge.Edge, limit int) {
+	m.Gauge("edge_streams", "Streams held now.", func() float64 { return float64(of().Streams()) })
 	m.Gauge("edge_streams_limit", "Most streams to be held; 0 is any number.", func() float64 { return float64(limit) })
-	m.Gauge("edge_setups", "Set-up calls to origins under way.", func() float64 { return float64(e.Setups()) })
-	m.Gauge("edge_window_span_seconds", "Age of the oldest event in memory.", func() float64 { return e.WindowSpan().Seconds() })
+	m.Gauge("edge_setups", "Set-up calls to origins under way.", func() float64 { return float64(of().Setups()) })
+	m.Gauge("edge_window_span_seconds", "Age of the oldest event in memory.", func() float64 { return of().WindowSpan().Seconds() })
 }
 
 func connectorMetrics(m serve.Metrics) connector.Metrics {

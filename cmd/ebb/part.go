@@ -21,9 +21,10 @@ type process struct {
 	last      []serve.Part
 	listeners []net.Listener
 	closers   []func()
-	lost      func() // counts records that were too large for the channel log
-	panicked  func() // counts requests that panicked
-	crowded   func() // counts connections of addresses that have too many
+	lost      func()        // counts records that were too large for the channel log
+	panicked  func()        // counts requests that panicked
+	crowded   func()        // counts connections of addresses that have too many
+	traces    *serve.Traces // nil if there are none
 }
 
 func newProcess(env *environment) *process {
@@ -55,9 +56,15 @@ func (p *process) serveAdmin(addr string) error {
 	return nil
 }
 
+// counted is a server whose troubles are those of the process.
+func (p *process) counted(s serve.Server) serve.Server {
+	s.Log, s.Panicked, s.Crowded = p.env.log, p.panicked, p.crowded
+	return s
+}
+
 // server is a part in front.
 func (p *process) server(name string, ln net.Listener, s serve.Server) {
-	s.Log, s.Panicked, s.Crowded = p.env.log, p.panicked, p.crowded
+	s = p.counted(s)
 	p.front = append(p.front, serve.Part{Name: name, Run: func(ctx context.Context) error { return s.Run(ctx, ln) }})
 }
 

@@ -232,7 +232,7 @@ func TestHalfAMarkerIsNone(t *testing.T) {
 
 // Nobody noted which epochs were used again.
 func TestDirectoryFromBeforeEpochsWereNotedIsNotCompleted(t *testing.T) {
-	dir, b, cl := transacting(t, "service")
+	dir, _, cl := transacting(t, "service")
 	begin(t, cl, "torn", places)
 	before := crashed(t, dir)
 	end(t, cl, kgo.TryCommit)
@@ -240,7 +240,7 @@ func TestDirectoryFromBeforeEpochsWereNotedIsNotCompleted(t *testing.T) {
 	if err := os.Remove(filepath.Join(before, "reused-epochs")); err != nil {
 		t.Fatal(err)
 	}
-	b = start(t, broker.Config{Dir: before})
+	b := start(t, broker.Config{Dir: before})
 	check(t, b.Addr(), "after the crash", fmt.Sprint(map[string][]string{"events-0": {"torn"}}))
 	if _, err := os.Stat(filepath.Join(before, "reused-epochs")); err != nil {
 		t.Error(err)
@@ -282,7 +282,7 @@ func TestOpenTransactionOutlivesARestart(t *testing.T) {
 
 // A death between a batch and its entry in the index.
 func TestBatchWithoutItsIndexEntryIsOfItsTransaction(t *testing.T) {
-	dir, b, cl := transacting(t, "service")
+	dir, _, cl := transacting(t, "service")
 	begin(t, cl, "first", places)
 	end(t, cl, kgo.TryCommit)
 	begin(t, cl, "open", places)
@@ -297,7 +297,7 @@ func TestBatchWithoutItsIndexEntryIsOfItsTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b = start(t, broker.Config{Dir: dir})
+	b := start(t, broker.Config{Dir: dir})
 	check(t, b.Addr(), "after the crash", all("first"))
 	b = start(t, broker.Config{Dir: crashed(t, dir)})
 	check(t, b.Addr(), "after another", all("first"))

@@ -39,6 +39,7 @@ type rest struct {
 	b     []byte
 	since time.Duration // the last time it took some
 	head  bool          // it is the head, which was not tried
+	tell  bool          // the stream, when it is gone
 }
 
 // Wake makes the loop ask the stream soon. It never blocks.

@@ -20,6 +20,10 @@ type Stream interface {
 	// socket has taken this. A stream that is done ends after what it appended.
 	Fill(b []byte, now time.Time) (out []byte, next Next)
 
+	// Written is called when the socket has taken all that a Fill appended which
+	// wanted to be told so. The stream is not asked in between.
+	Written()
+
 	// End is called once, when the stream is held no more: with nil if it was
 	// done, [ErrStalled], [ErrStopped], or why its connection is gone.
 	End(err error)
@@ -30,6 +34,7 @@ type Next struct {
 	At   time.Time // zero: when woken
 	More bool
 	Done bool
+	Tell bool // when this is written
 }
 
 // Ends of streams that were not done.

@@ -22,7 +22,8 @@ import (
 type stream struct {
 	fill  func(b []byte, now time.Time) ([]byte, hold.Next)
 	ended chan error // gets one thing
-	wake  func()     // set before the first Fill
+	told  atomic.Int64
+	wake  func() // set before the first Fill
 	conn  hold.Conn
 }
 
@@ -31,6 +32,7 @@ func newStream(fill func(b []byte, now time.Time) ([]byte, hold.Next)) *stream {
 }
 
 func (s *stream) Fill(b []byte, now time.Time) ([]byte, hold.Next) { return s.fill(b, now) }
+func (s *stream) Written()                                         { s.told.Add(1) }
 func (s *stream) End(err error)                                    { s.ended <- err }
 
 // end waits for how the stream ended.
@@ -176,6 +178,40 @@ func testHolder(t *testing.T, holder func(t *testing.T, s *stream) http.Handler)
 		}
 		if err := s.end(t); err != nil {
 			t.Error(err)
+		}
+	})
+	t.Run("told of what was written, and not before", func(t *testing.T) {
+		const size = 16 << 20 // more than sockets take
+		var s *stream
+		var n atomic.Int64
+		var told [4]int64 // at the beginning of each Fill
+		s = newStream(func(b []byte, _ time.Time) ([]byte, hold.Next) {
+			i := n.Add(1) - 1
+			told[i] = s.told.Load()
+			switch i {
+			case 0:
+				return append(b, "first"...), hold.Next{More: true}
+			case 1:
+				return append(b, make([]byte, size)...), hold.Next{More: true, Tell: true}
+			case 2:
+				return b, hold.Next{More: true}
+			}
+			return append(b, "last"...), hold.Next{Done: true, Tell: true}
+		})
+		conn, resp := dial(t, holder(t, s), 4096)
+		waitFor(t, "it was asked for more than there is room for", func() bool { return n.Load() == 2 })
+		if got := s.told.Load(); got != 0 {
+			t.Errorf("told %d times of what nobody took", got)
+		}
+		_ = conn.SetReadBuffer(1 << 20)
+		if n, err := io.Copy(io.Discard, resp.Body); n != size+9 || err != nil {
+			t.Errorf("got %d bytes, %v", n, err)
+		}
+		if err := s.end(t); err != nil {
+			t.Error(err)
+		}
+		if want := [4]int64{0, 0, 1, 1}; told != want || s.told.Load() != 2 {
+			t.Errorf("told %v and %d in the end, want %v and 2", told, s.told.Load(), want)
 		}
 	})
 	t.Run("many woken by many", func(t *testing.T) {

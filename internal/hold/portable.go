@@ -50,6 +50,9 @@ func (p *Portable) hold(ctx context.Context, w http.ResponseWriter, s Stream) er
 				_ = out.SetWriteDeadline(time.Time{})
 			}
 		}
+		if next.Tell {
+			s.Written()
+		}
 		if buf = b; cap(buf) > 4*step {
 			buf = nil // a burst is over: give its memory back
 		}

@@ -158,13 +158,16 @@ func (w *worker) ask(c *Conn, now time.Time, at time.Duration) (again bool) {
 		if w.loop.Full != nil {
 			w.loop.Full()
 		}
-		c.rest = &rest{b: slices.Clone(out[n:]), since: at}
+		c.rest = &rest{b: slices.Clone(out[n:]), since: at, tell: next.Tell}
 		if w.loop.rest.Add(int64(len(out)-n)) > w.loop.Rest {
 			w.end(c, ErrStalled) // there are too many of them: this one comes back
 			return false
 		}
 		w.wheel.set(c, at+w.loop.Stall)
 		return false
+	}
+	if next.Tell {
+		c.stream.Written()
 	}
 	switch {
 	case next.Done || next.More:
@@ -186,6 +189,9 @@ func (w *worker) flush(c *Conn, at time.Duration) (ok bool) {
 		w.end(c, ErrGone)
 		return false
 	case n == len(c.rest.b):
+		if c.rest.tell {
+			c.stream.Written()
+		}
 		c.rest = nil
 		return true
 	case n > 0:

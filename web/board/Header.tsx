@@ -1,57 +1,75 @@
-import { useState, useSyncExternalStore } from 'react'
-import type { StreamState } from '../src/index.js'
-import { Mark } from './Mark.js'
-import type { Backend } from './backend.js'
+import { useRef, useState, useSyncExternalStore, type FormEvent } from 'react'
+import { Complaints } from './pane/Complaints.js'
+import { most, type People } from './people.js'
+import { logIn } from './session.js'
 
-const words: Record<StreamState, string> = {
-  closed: 'Closed',
-  connecting: 'Connecting…',
-  open: 'Connected',
-  waiting: 'Cut off, coming back…',
-  replaced: 'Another tab has taken over',
-  unauthenticated: 'Logged out',
-}
+const someone = ['ann', 'bob', 'carol', 'dave']
 
-interface Props {
-  backend: Backend
-  user: string
-  onSwitch: () => void
-}
-
-/** Header says who is here and how the stream is, and lets one cut it. */
-export function Header({ backend, user, onSwitch }: Props) {
-  const { client } = backend
-  const state = useSyncExternalStore(
-    (changed) => client.listen({ state: changed }),
-    () => client.state,
-  )
-  const [failed, setFailed] = useState(false)
-  const cut = () => backend.cut().then(() => setFailed(false), () => setFailed(true))
-
+/** Header says what this is, and lets another user in. */
+export function Header({ people }: { people: People }) {
+  const names = useSyncExternalStore(people.subscribe, () => people.names)
   return (
-    <header>
-      <Mark />
-      <span className="state" role="status" data-testid="state" data-state={state}>
-        <i aria-hidden="true" />
-        {words[state]}
-      </span>
-      {state === 'replaced' && <button onClick={() => client.open()}>Use this tab</button>}
-      <button
-        data-testid="cut"
-        onClick={() => void cut()}
-        title="Ends your streams at the edge. Nothing gets lost: watch what comes back."
-      >
-        Cut my streams
-      </button>
-      {failed && <span className="complaints">Could not cut.</span>}
-      <span className="who">
-        <span>
-          Logged in as <b data-testid="who">{user}</b>
-        </span>
-        <button data-testid="switch" onClick={onSwitch}>
-          Switch user
-        </button>
-      </span>
+    <header className="top">
+      <h1>
+        <img src="./favicon.svg" alt="" width="28" height="28" />
+        Ebb
+      </h1>
+      <p className="lead">
+        Commands flow in, events ebb back.<span> Nothing lost, nothing twice, through every cut.</span>
+      </p>
+      {names.length < most && <AddUser people={people} suggested={someone.find((name) => !names.includes(name))} />}
     </header>
+  )
+}
+
+/** AddUser logs somebody in: a development server believes any name. */
+function AddUser({ people, suggested = '' }: { people: People; suggested?: string }) {
+  const [asking, setAsking] = useState(false)
+  const [errors, setErrors] = useState<string[]>([])
+  const name = useRef<HTMLInputElement>(null)
+
+  async function submit(event: FormEvent) {
+    event.preventDefault()
+    const user = name.current!.value.trim()
+    try {
+      if (people.names.includes(user)) throw new Error(`${user} is here already.`)
+      await logIn(user)
+      people.add(user)
+      setErrors([])
+      setAsking(false)
+    } catch (error) {
+      setErrors([error instanceof Error ? error.message : String(error)])
+    }
+  }
+
+  if (!asking) {
+    return (
+      <button className="add" data-testid="add-user" onClick={() => setAsking(true)}>
+        Add a user
+      </button>
+    )
+  }
+  return (
+    <form className="add" onSubmit={(event) => void submit(event)} onKeyDown={(event) => event.key === 'Escape' && setAsking(false)}>
+      <label htmlFor="user-name" className="unseen">
+        Name of the user
+      </label>
+      <input
+        id="user-name"
+        ref={name}
+        data-testid="user-name"
+        defaultValue={suggested}
+        onFocus={(event) => event.target.select()}
+        autoComplete="off"
+        autoCapitalize="none"
+        spellCheck={false}
+        autoFocus
+        required
+      />
+      <button className="primary" data-testid="log-in">
+        Log in
+      </button>
+      <Complaints about={errors} />
+    </form>
   )
 }

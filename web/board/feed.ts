@@ -1,5 +1,6 @@
 import type { Client, StreamEvent } from '../src/index.js'
 import { parseReply } from '../src/message.js'
+import { Store } from './store.js'
 
 /** Row is an event of the stream as the page shows it. */
 export interface Row {
@@ -8,7 +9,7 @@ export interface Row {
   /** outcome is a reply's, or the name of an event that is Ebb's own. */
   outcome: string
   command: string
-  type: string
+  title: string
   seq?: number
   corr?: string
   bad: boolean
@@ -17,34 +18,30 @@ export interface Row {
 const most = 50 // rows
 
 /** Feed keeps the last events of a stream, the newest first. */
-export class Feed {
+export class Feed extends Store {
   rows: readonly Row[] = []
-  #count = 0
-  #changed = new Set<() => void>()
+  /** count is how many events there were. */
+  count = 0
 
-  constructor(client: Client) {
+  constructor(client: Pick<Client, 'listen'>) {
+    super()
     client.listen({ event: (event) => this.#add(event) })
-  }
-
-  subscribe = (changed: () => void): (() => void) => {
-    this.#changed.add(changed)
-    return () => void this.#changed.delete(changed)
   }
 
   #add(event: StreamEvent): void {
     if (event.name === 'ebb.mark') return // a heartbeat would push out what people did
-    this.rows = [{ key: this.#count++, time: new Date(), ...describe(event) }, ...this.rows].slice(0, most)
-    for (const changed of [...this.#changed]) changed()
+    this.rows = [{ key: this.count++, time: new Date(), ...describe(event) }, ...this.rows].slice(0, most)
+    this.tell()
   }
 }
 
 function describe({ name, data }: StreamEvent): Omit<Row, 'key' | 'time'> {
   const reply = name === 'message' && parseReply(data)
-  if (!reply) return { outcome: name, command: '', type: '', bad: name === 'ebb.reset' }
+  if (!reply) return { outcome: name, command: '', title: '', bad: name === 'ebb.reset' }
   return {
     outcome: reply._outcome ?? '',
     command: reply._command ?? '',
-    type: reply._type,
+    title: typeof reply.title === 'string' ? reply.title : '',
     seq: reply._seq,
     corr: reply._corr,
     bad: reply._error === true,

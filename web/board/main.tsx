@@ -1,5 +1,7 @@
 import { createRoot } from 'react-dom/client'
 import { App } from './App.js'
-import './board.css'
+import './base.css'
+import './flow.css'
+import './pane.css'
 
 createRoot(document.getElementById('root')!).render(<App />)

@@ -1,33 +1,34 @@
 import { problem } from '../src/problem.js'
 
-/** Session is who this tab is. */
-export interface Session {
-  user: string
-  token: string
-}
+const life = 11 * 3_600_000 // milliseconds; a development log in lasts an hour longer
 
-const key = 'ebb.board.session'
-
-/** logIn asks the development log in for a token. */
-export async function logIn(user: string): Promise<Session> {
+/** logIn asks the development log in for a token: it believes any name. */
+export async function logIn(user: string): Promise<string> {
   const response = await fetch(new URL('/dev/login', location.href), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ user }),
   })
   if (!response.ok) throw await problem(response)
-  const { access_token } = (await response.json()) as { access_token: string }
-  return { user, token: access_token }
+  return ((await response.json()) as { access_token: string }).access_token
 }
 
-/** remembered is the session of this tab, other tabs have their own. */
-export function remembered(): Session | null {
-  const text = sessionStorage.getItem(key)
-  return text ? (JSON.parse(text) as Session) : null
-}
-
-/** remember keeps the session for a reload, null forgets it. */
-export function remember(session: Session | null): void {
-  if (session) sessionStorage.setItem(key, JSON.stringify(session))
-  else sessionStorage.removeItem(key)
+/** tokens returns a function that has a fresh token of the user at any time; failed is told why there is none. */
+export function tokens(user: string, failed: (why: string) => void): () => Promise<string> {
+  let token: Promise<string> | undefined
+  let since = 0
+  return () => {
+    if (!token || Date.now() - since > life) {
+      since = Date.now()
+      token = logIn(user)
+      token.then(
+        () => failed(''),
+        (error: Error) => {
+          token = undefined // the next request asks again
+          failed(error.message)
+        },
+      )
+    }
+    return token
+  }
 }

@@ -1,7 +1,8 @@
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import type { Cleanup } from './world.js'
 
-const launch: Record<string, () => Promise<Browser>> = {
+/** launch starts a browser, by name. */
+export const launch: Record<string, () => Promise<Browser>> = {
   chromium: () => puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic'] }),
   firefox: () => puppeteer.launch({ browser: 'firefox', executablePath: '/usr/bin/firefox-esr' }),
 }
@@ -14,6 +15,7 @@ export interface Heard {
   ids: string[]
   /** own counts Ebb's own events by name. */
   own: Record<string, number>
+  open: boolean
   closed: boolean
 }
 
@@ -58,14 +60,17 @@ export class Tab {
   /** listen opens an EventSource, after so many messages. */
   listen(from: number): Promise<void> {
     return this.#page.evaluate((from) => {
-      const heard: Heard = { from, messages: [], ids: [], own: {}, closed: false }
+      const heard: Heard = { from, messages: [], ids: [], own: {}, open: false, closed: false }
       window.heard.push(heard)
       const source = new EventSource('/api/sse')
       source.onmessage = (e) => {
         heard.messages.push(e.data as string)
         heard.ids.push(e.lastEventId)
       }
-      source.onerror = () => (heard.closed = source.readyState === EventSource.CLOSED)
+      source.onopen = source.onerror = () => {
+        heard.open = source.readyState === EventSource.OPEN
+        heard.closed = source.readyState === EventSource.CLOSED
+      }
       for (const name of ['ebb.hello', 'ebb.mark', 'ebb.bye', 'ebb.reset'])
         source.addEventListener(name, () => (heard.own[name] = (heard.own[name] ?? 0) + 1))
     }, from)

@@ -28,7 +28,7 @@ test('what happens while the edge is dead is on both pages after its restart, on
   for (const page of pages) await page.evaluate(() => void (document.body.dataset.loaded = 'once'))
 
   await edge.end('SIGKILL')
-  for (const page of pages) await inState(page, 'waiting', 'connecting')
+  for (const page of pages) await inState(page, 'retrying', 'connecting')
   const send = await sender(ann, 'ann')
   const missed = await send(id, { _command: 'rename', title: 'High tide' })
   await startEdge()
@@ -37,7 +37,7 @@ test('what happens while the edge is dead is on both pages after its restart, on
   // What comes after it has come: a second copy of the missed one would have, too.
   const next = await send(id, { _command: 'move', column: 'done' })
   for (const page of pages) {
-    await rows(page, next).waitFor()
+    await rows(page, next).waitFor({ state: 'attached' })
     expect(await rows(page, missed).count()).toBe(1)
     expect(await rows(page, next).count()).toBe(1)
     expect(await page.locator('[data-outcome="ebb.reset"]').count()).toBe(0)

@@ -70,9 +70,13 @@ async function hellos(n: number): Promise<void> {
   await expect.poll(async () => Object.values(await all(({ own }) => (own['ebb.hello'] ?? 0) >= n)), patience).not.toContain(false)
 }
 
+/** complete says for each stream whether it has told what was told, or never will. */
+async function complete(): Promise<boolean[]> {
+  return Object.values(await all(({ from, messages, closed }) => closed || from + messages.length >= told.length))
+}
+
 /** heardAll waits until each stream has told what was told, and no more. */
 async function heardAll(): Promise<void> {
-  const complete = async () => Object.values(await all(({ from, messages, closed }) => closed || from + messages.length >= told.length))
   await expect.poll(complete, patience).not.toContain(false)
   for (const [stream, heard] of Object.entries(await all((heard) => heard))) {
     expect(heard.closed, `${stream} is closed for good`).toBe(false)
@@ -163,14 +167,22 @@ test('an edge that ends sends it to another, and nothing is lost', async () => {
 test('cut at any byte, twenty times, nothing is lost and nothing twice', async () => {
   for (let streams = 1; streams < 5; streams++) await Promise.all(tabs.map((tab) => tab.listen(told.length)))
   await hellos(1)
-  relay.limit = () => Math.floor(Math.random() * 1000) // the first event has 100 bytes
+  // What is cut before the first byte of a chunk, Firefox closes for good: docs/proxies.md.
+  relay.limit = () => 10 + Math.floor(Math.random() * 1000) // the first event has 100 bytes
+  relay.holds = true
   relay.cut()
+  const cutHeld = async () => {
+    const settled = Object.values(await all(({ open, closed }) => open || closed))
+    if (!settled.includes(false)) relay.cutHeld()
+  }
   const fewest = async () => {
     await tell(`event ${told.length}`)
+    await cutHeld()
     const firefoxes = relay.cuts.filter((request) => firefox.test(request)).length
     return Math.min(firefoxes, relay.cuts.length - firefoxes)
   }
   await expect.poll(fewest, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(20)
   relay.limit = () => Infinity
+  await expect.poll(() => cutHeld().then(complete), patience).not.toContain(false)
   await heardAll()
 })

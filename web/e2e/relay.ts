@@ -5,17 +5,17 @@ import { createConnection, createServer, type AddressInfo, type Socket } from 'n
 export class Relay {
   /** requests are the first lines and headers that came, the latest last. */
   readonly requests: string[] = []
-  /** cuts are the requests whose connections were cut behind their limit. */
+  /** cuts are the requests whose connections were cut at their limit. */
   readonly cuts: string[] = []
-  /**
-   * limit is after how many bytes of the body a new connection is cut. Behind
-   * a header that ends early, browsers close an EventSource for good.
-   */
+  /** limit is how many bytes of the body a new connection passes on. Then it is cut. */
   limit: () => number = () => Infinity
+  /** holds has connections wait at their limit for cutHeld. */
+  holds = false
   /** target is host:port, for new connections. */
   target = ''
   #server = createServer((browser) => this.#relay(browser))
   #open = new Set<Socket>()
+  #held: (() => void)[] = []
 
   /** listen returns where the relay is, as host:port. */
   async listen(): Promise<string> {
@@ -27,6 +27,11 @@ export class Relay {
   /** cut resets all connections. */
   cut(): void {
     for (const socket of this.#open) socket.resetAndDestroy()
+  }
+
+  /** cutHeld cuts what waits at its limit. */
+  cutHeld(): void {
+    for (const cut of this.#held.splice(0)) cut()
   }
 
   close(): void {
@@ -55,7 +60,6 @@ export class Relay {
     browser.on('end', () => edge.end())
     edge.on('end', () => browser.end())
     let header: string | undefined = '' // until it is complete
-    let begun = 0
     let left = Infinity
     edge.on('data', (bytes) => {
       if (left < 0) return
@@ -65,16 +69,18 @@ export class Relay {
         if (end >= 4) {
           left = this.limit() + bytes.length - (header.length - end)
           header = undefined
-          begun = Date.now()
         }
       }
       browser.write(bytes.subarray(0, Math.min(left, bytes.length)))
       if ((left -= bytes.length) >= 0) return
-      this.cuts.push(request)
-      // A reset takes back what has not been read yet, which must not be the header.
-      if (Date.now() - begun > 200 && Math.random() < 0.7) browser.resetAndDestroy()
-      else browser.end()
-      edge.destroy()
+      const cut = () => {
+        this.cuts.push(request)
+        if (Math.random() < 0.7) browser.resetAndDestroy()
+        else browser.end()
+        edge.destroy()
+      }
+      if (this.holds) this.#held.push(cut)
+      else cut()
     })
   }
 }

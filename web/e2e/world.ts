@@ -32,8 +32,10 @@ export class Cleanup {
 export interface Dev {
   /** page is the URL of the task board. */
   page: string
-  /** origin and kafka are host:port. */
+  /** origin, edge, admin and kafka are host:port. */
   origin: string
+  edge: string
+  admin: string
   kafka: string
 }
 
@@ -48,43 +50,70 @@ export async function dev(cleanup: Cleanup, extra: string[] = [], env: Record<st
   cleanup.add(() => process.end())
   const page = /http:\S+/.exec(process.ready)?.[0]
   if (!page) throw new Error(`no URL in ready ${process.ready}`)
-  return { page, origin: flag.addr, kafka: flag['kafka-addr'] }
+  return { page, origin: flag.addr, edge: flag['edge-addr'], admin: flag['admin-addr'], kafka: flag['kafka-addr'] }
 }
 
-/** tabs returns a function that opens tabs of one browser, each another user's. */
-export async function tabs(cleanup: Cleanup, url: string): Promise<(user: string) => Promise<Page>> {
+const told = new WeakMap<Page, string[]>()
+
+/** errors is what the page's console has complained of. */
+export function errors(page: Page): readonly string[] {
+  return told.get(page)!
+}
+
+/** unreached are complaints of the browser about requests that had no answer, or a 502 to 504. */
+export const unreached = /^Failed to load resource: (net::ERR_\w+|the server responded with a status of 50[234])|net::ERR_/
+
+/** tabs returns a function that opens tabs of one browser: for a user, or several, as `ann,bob`. */
+export async function tabs(cleanup: Cleanup, url: string): Promise<(users: string) => Promise<Page>> {
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags })
   cleanup.add(() => browser.close())
-  const context = await browser.newContext({ viewport: { width: 1280, height: 820 } })
-  return async (user) => {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
+  return async (users) => {
     const page = await context.newPage()
-    await page.goto(url)
-    await page.getByTestId('login-name').fill(user)
-    await page.getByTestId('login').click()
-    await inState(page, 'open')
+    const complaints: string[] = []
+    told.set(page, complaints)
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    await page.goto(`${url}#${users}`)
+    for (const user of users.split(',')) await inState(pane(page, user), 'open')
     return page
   }
 }
 
-/** inState waits until the page's connection is in one of the states. */
-export async function inState(page: Page, ...states: string[]): Promise<void> {
+/** pane is a user's board in a window. */
+export function pane(page: Page, user: string): Locator {
+  return page.getByTestId(`pane-${user}`)
+}
+
+/** inState waits until a connection is in one of the states. */
+export async function inState(where: Page | Locator, ...states: string[]): Promise<void> {
   const any = states.map((state) => `[data-testid=state][data-state=${state}]`).join()
-  await page.locator(any).waitFor()
+  await where.locator(any).waitFor()
 }
 
 /** task is the card with that title. */
-export function task(page: Page, title: string): Locator {
-  return page.getByTestId('task').filter({ has: page.getByRole('heading', { name: title, exact: true }) })
+export function task(where: Page | Locator, title: string): Locator {
+  return where.getByTestId('task').filter({ has: pageOf(where).getByRole('heading', { name: title, exact: true }) })
 }
 
-/** create adds a task and waits for its card. */
-export async function create(page: Page, title: string): Promise<Locator> {
-  await page.bringToFront() // a hidden tab acts slowly
-  await page.getByTestId('new-title').fill(title)
-  await page.getByTestId('create').click()
-  const card = task(page, title)
-  await card.waitFor()
+/** inLane is the card with that title, in a column. */
+export function inLane(where: Page | Locator, column: string, title: string): Locator {
+  return task(where.getByTestId(`lane-${column}`), title)
+}
+
+/** create adds a task and waits until the service has it. */
+export async function create(where: Page | Locator, title: string): Promise<Locator> {
+  await pageOf(where).bringToFront() // a hidden tab acts slowly
+  await where.getByTestId('new-title').fill(title)
+  await where.getByTestId('create').click()
+  const card = task(where, title)
+  await settled(card)
   return card
+}
+
+/** settled waits until no command of a card is under way. */
+export function settled(card: Locator): Promise<void> {
+  return card.and(card.page().locator('[aria-busy=false]')).waitFor()
 }
 
 /** share lets another user see a card. */
@@ -93,11 +122,17 @@ export async function share(card: Locator, user: string): Promise<void> {
   await card.getByTestId('share-user').fill(user)
   await card.getByTestId('share').click()
   await card.getByText(`with ${user}`).waitFor()
+  await settled(card)
+  await card.getByTestId('more').click()
 }
 
-/** rows are those of "what comes back" that answer the command with that _corr. */
-export function rows(page: Page, corr: string): Locator {
-  return page.locator(`[data-testid=event][data-corr="${corr}"]`)
+/** rows are the events of a user's stream that answer the command with that _corr. */
+export function rows(where: Page | Locator, corr: string): Locator {
+  return where.locator(`[data-testid=event][data-corr="${corr}"]`)
+}
+
+function pageOf(where: Page | Locator): Page {
+  return 'page' in where ? where.page() : where
 }
 
 /** sender returns a function that sends commands over HTTP, without a page. */

@@ -6,32 +6,28 @@ export function jitter(most: number): number {
   return Math.random() * most
 }
 
-/** Backoff spreads tries: full jitter, doubling from 1 s to 30 s. */
-export class Backoff {
-  #tries = 0
-
-  /** next returns how many milliseconds to wait before another try. */
-  next(): number {
-    return jitter(Math.min(cap, base * 2 ** this.#tries++))
-  }
-
-  reset(): void {
-    this.#tries = 0
-  }
+/** backoff is how many milliseconds to wait after so many tries: full jitter, doubling from 1 s to 30 s. */
+export function backoff(tries: number): number {
+  return jitter(Math.min(cap, base * 2 ** tries))
 }
 
-/** pause waits some milliseconds, or throws when the signal says so. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const stop = () => {
+/** onAbort calls back when a signal is aborted, or has been, until another is over. */
+export function onAbort(signal: AbortSignal | undefined, then: () => void, over?: AbortController): void {
+  signal?.addEventListener('abort', then, over)
+  if (signal?.aborted) then()
+}
+
+/** pause waits some milliseconds, or until a signal is aborted or the network is back. */
+export function pause(ms: number, ...signals: AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    const over = new AbortController()
+    const end = () => {
       clearTimeout(timer)
-      reject(signal.reason)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
+      over.abort()
       resolve()
-    }, ms)
-    signal.addEventListener('abort', stop, { once: true })
+    }
+    const timer = setTimeout(end, ms)
+    for (const signal of signals) onAbort(signal, end, over)
+    globalThis.addEventListener?.('online', end, over)
   })
 }

@@ -10,19 +10,8 @@ export interface Cursor {
   src: string
 }
 
-const pattern = new RegExp(
-  [
-    /^1\.([\w-]{8})/, // version, generation
-    /\.(0|[1-9]\d*)/, // partition
-    /\.(-1|0|[1-9]\d*)/, // offset
-    /\.(-1|0|[1-9]\d*)/, // epoch
-    /\.([\w-]{12})?/, // src
-    /\.([\w-]{22})?$/, // proof
-  ]
-    .map((part) => part.source)
-    .join(''),
-)
-
+// version, generation, partition, offset, epoch, src, proof
+const pattern = /^1\.([\w-]{8})\.(0|[1-9]\d*)\.(-1|0|[1-9]\d*)\.(-1|0|[1-9]\d*)\.([\w-]{12})?\.([\w-]{22})?$/
 const longest = 128 // bytes
 
 /** parseCursor reads an event's id, or returns null if it is no cursor. */
@@ -33,14 +22,7 @@ export function parseCursor(id: string): Cursor | null {
   return { generation, partition: Number(partition), offset: Number(offset), epoch: Number(epoch), src }
 }
 
-/** withoutProof drops the session's proof, which must not be kept. */
+/** withoutProof drops the session's proof, which must not be kept; an id that is no cursor has none. */
 export function withoutProof(id: string): string {
-  return id.slice(0, id.lastIndexOf('.') + 1)
-}
-
-/** covers tells whether an event at next is accounted for at last already. */
-export function covers(last: Cursor, next: Cursor): boolean {
-  return (
-    last.generation === next.generation && last.partition === next.partition && next.offset <= last.offset
-  )
+  return pattern.test(id) ? id.slice(0, id.lastIndexOf('.') + 1) : id
 }

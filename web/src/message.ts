@@ -1,11 +1,15 @@
-/** State is what is known of an instance, and the fields every one has. */
-export interface State {
+/** Stamp is the fields that every state has. */
+export interface Stamp {
   _id: string
   /** _type is `<app>-<type>`. */
   _type: string
   /** _seq is the number of the instance's last event. */
   _seq: number
   _deleted?: boolean
+}
+
+/** State is what is known of an instance. */
+export interface State extends Stamp {
   [field: string]: unknown
 }
 
@@ -59,6 +63,8 @@ export interface StreamEvent {
   /** name is `message`, one the application gave, or begins with `ebb.`. */
   name: string
   data: string
+  /** id is its cursor, without a proof; '' if it has none of its own. */
+  id: string
 }
 
 /** Reset tells of a gap: the application must read its state again. */
@@ -75,13 +81,11 @@ export function parseReply(data: string): Reply | null {
   return named ? (message as Reply) : null
 }
 
-/** parseObject reads a JSON object; whatever is none is an empty one. */
+/** parseObject reads JSON as an object; whatever is none has no fields. */
 export function parseObject(data: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(data)
-    if (typeof value === 'object' && value && !Array.isArray(value)) return value as Record<string, unknown>
+    return Object(JSON.parse(data)) as Record<string, unknown>
   } catch {
-    // Ebb's own events may come without data.
+    return {} // Ebb's own events may come without data
   }
-  return {}
 }

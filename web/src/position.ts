@@ -1,7 +1,7 @@
-import { covers, parseCursor, withoutProof, type Cursor } from './cursor.js'
+import { parseCursor, withoutProof, type Cursor } from './cursor.js'
 
 /** Store keeps strings, as sessionStorage does. */
-export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>
+export type Store = Pick<Storage, 'getItem' | 'setItem'>
 
 /** Persistence says where a cursor outlives the page. */
 export interface Persistence {
@@ -22,14 +22,14 @@ export class Position {
   #id = ''
   #last: Cursor | null = null
   #srcs = new Set<string>()
-  #storage?: Store
-  #key = ''
+  #key: string
 
-  constructor(api: string, persist?: Persistence) {
-    if (!persist) return
-    this.#storage = persist.storage
-    this.#key = `ebb.cursor ${api} ${persist.user}`
-    this.#set(persist.storage.getItem(this.#key) ?? '')
+  constructor(
+    api: string,
+    private readonly persist?: Persistence,
+  ) {
+    this.#key = `ebb.cursor ${api} ${persist?.user}`
+    this.#set(persist?.storage.getItem(this.#key) ?? '')
   }
 
   /** stored is the cursor to resume from, without a proof; '' if none. */
@@ -40,16 +40,13 @@ export class Position {
   /** take moves on to an event and tells whether it is seen the first time. */
   take(id: string): boolean {
     const next = parseCursor(id)
-    if (!next) return true
-    if (this.#last && covers(this.#last, next)) return false
-    this.#set(id)
-    return this.#unheard(next.src)
+    return !next || (this.#move(next, id) && this.#unheard(next.src))
   }
 
   /** advance moves on to a mark, never back. */
   advance(id: string): void {
     const next = parseCursor(id)
-    if (next && !(this.#last && covers(this.#last, next))) this.#set(id)
+    if (next) this.#move(next, id)
   }
 
   /** reset goes where the stream goes on after a gap, maybe back. What lost records may use their srcs again. */
@@ -61,11 +58,18 @@ export class Position {
   /** save writes the position down, once all before it has been handled. */
   save(): void {
     try {
-      if (this.#id) this.#storage?.setItem(this.#key, this.#id)
-      else this.#storage?.removeItem(this.#key)
+      this.persist?.storage.setItem(this.#key, this.#id)
     } catch {
       // A full or forbidden storage costs the next page its cursor, not this one.
     }
+  }
+
+  /** move goes to a cursor, and tells whether it is not accounted for. */
+  #move(next: Cursor, id: string): boolean {
+    const last = this.#last
+    if (last?.generation === next.generation && last.partition === next.partition && next.offset <= last.offset) return false
+    this.#set(id)
+    return true
   }
 
   #set(id: string): void {

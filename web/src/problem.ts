@@ -1,3 +1,5 @@
+import { backoff, pause } from './backoff.js'
+
 /** ProblemError is an answer that says no, as RFC 9457 writes it. */
 export class ProblemError extends Error {
   override name = 'ProblemError'
@@ -12,40 +14,47 @@ export class ProblemError extends Error {
   ) {
     super(detail || title || `status ${status}`)
   }
-
-  /** passing tells whether the same request may work a little later. */
-  get passing(): boolean {
-    return [429, 502, 503, 504].includes(this.status)
-  }
 }
 
 /** retryIn is the least milliseconds to wait before another try, null if none is of use. */
-export function retryIn(error: unknown): number | null {
-  if (error instanceof ProblemError) return error.passing ? error.retryAfter : null
-  return error instanceof TypeError ? 0 : null // what fetch throws when there is no answer
+function retryIn(error: unknown): number | null {
+  const { name, status, retryAfter = 0 } = error as Partial<ProblemError>
+  // Or fetch has no answer, or none in time.
+  return /^(429|50[234]|TypeError|TimeoutError)$/.test(`${status ?? name}`) ? retryAfter : null
+}
+
+/**
+ * retry tries until it is done, refused for good, or the signal is aborted. What
+ * woken returns ends a wait that nobody has asked for.
+ */
+export async function retry(signal: AbortSignal, work: () => Promise<void>, woken = () => signal): Promise<void> {
+  for (let tries = 0; !signal.aborted; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      const least = retryIn(error)
+      if (signal.aborted || least === null) throw error
+      await pause(least + backoff(tries), signal, least ? signal : woken())
+    }
+  }
 }
 
 /** problem reads what a response that is not ok complains of. */
 export async function problem(response: Response): Promise<ProblemError> {
-  const text = (value: unknown) => (typeof value === 'string' ? value : '')
-  let body: Record<string, unknown> = {}
-  try {
-    const json: unknown = await response.json()
-    if (typeof json === 'object' && json) body = json as Record<string, unknown>
-  } catch {
-    // A proxy's page of HTML is no problem+json: the status has to do.
-  }
+  // A proxy's page of HTML is no problem+json: the status has to do.
+  const body = (await response.json().catch(() => null)) as Record<string, unknown> | null
+  const text = (field: string, other: string) => (typeof body?.[field] === 'string' ? (body[field] as string) : '') || other
   return new ProblemError(
     response.status,
-    text(body.type) || 'about:blank',
-    text(body.title) || response.statusText,
-    text(body.detail),
-    retryAfter(response.headers.get('Retry-After')),
+    text('type', 'about:blank'),
+    text('title', response.statusText),
+    text('detail', ''),
+    retryAfter(response.headers.get('Retry-After') ?? ''),
   )
 }
 
-function retryAfter(header: string | null): number {
-  if (!header) return 0
-  const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now()
+/** retryAfter reads seconds or a date as milliseconds from now. */
+function retryAfter(header: string): number {
+  const ms = Number(header) * 1_000 || Date.parse(header) - Date.now()
   return ms > 0 ? ms : 0
 }

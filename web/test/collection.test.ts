@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest'
-import { Collection, type State } from '../src/index.js'
+import { describe, expect, test, vi } from 'vitest'
+import { Collection } from '../src/index.js'
 import { after, FakeEventSource, id, json, refusal, settle, world } from './fakes.js'
 
 const it = world()
@@ -171,7 +171,7 @@ test('one that is refused is an error, until the next hello', async () => {
 
 test('items are the same array until they change', async () => {
   snapshot(state('1', 3, 'Tea'))
-  const tasks: Collection<State> = new Collection(await it.attach(), 'board/task')
+  const tasks: Collection = new Collection(await it.attach(), 'board/task')
   await settle()
   const before = tasks.items
   say(state('1', 3, 'Tea'))
@@ -198,4 +198,151 @@ test('one instance is read by its path', async () => {
   expect(await client.get('board/task/1')).toEqual(state('1', 3, 'Tea'))
   await client.get('board/task/1', { fresh: true })
   expect(it.gateway.lists.map(({ url }) => url.search)).toEqual(['', '?fresh'])
+})
+
+describe('a command shown before it is settled', () => {
+  type Counted = { n?: number; [field: string]: unknown }
+  const plus = (by: number) => (state: Counted | undefined) => ({ ...state, n: (state?.n ?? 0) + by })
+  const numbers = (tasks: Collection) => Object.fromEntries(tasks.items.map(({ _id, n }) => [_id, n]))
+  const counter = (_seq: number, n: number) => ({ _id: '1', _type: 'board-task', _seq, n })
+
+  async function counting(n = 0) {
+    snapshot(counter(0, n))
+    const tasks = new Collection(await it.attach(), 'board/task')
+    await settle()
+    return tasks
+  }
+
+  test('is there at once, and tells so', async () => {
+    const tasks = await counting(1)
+    const changed = vi.fn()
+    tasks.subscribe(changed)
+    tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    expect(numbers(tasks)).toEqual({ 1: 2 })
+    expect(tasks.items[0]).toMatchObject({ _id: '1', _type: 'board-task', _seq: 0 })
+    expect(tasks.pending('1')).toBe(true)
+    expect(changed).toHaveBeenCalledTimes(1)
+  })
+
+  test('gives way to the real state in one step', async () => {
+    const tasks = await counting(1)
+    const seen: unknown[] = []
+    tasks.subscribe(() => seen.push(tasks.items[0]!.n))
+    const { corr } = tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    say({ ...counter(1, 5), _corr: corr })
+    await settle()
+    expect(seen).toEqual([2, 5]) // never 6: not applied over its own effect
+    expect(tasks.pending('1')).toBe(false)
+  })
+
+  test.each(['rejected', 'stale', 'forbidden', 'unknown', 'failed'])('is rolled back where it is %s', async (outcome) => {
+    const tasks = await counting(1)
+    const { corr, settled } = tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    say({ ...counter(0, 1), _corr: corr, _outcome: outcome, _error: true })
+    expect(numbers(tasks)).toEqual({ 1: 1 })
+    await expect(settled).resolves.toMatchObject({ _outcome: outcome })
+  })
+
+  test.each(['unchanged', 'duplicate'])('is gone where it is %s', async (outcome) => {
+    const tasks = await counting(1)
+    const { corr } = tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    say({ _id: '1', _type: 'board-task', _corr: corr, _outcome: outcome })
+    expect(numbers(tasks)).toEqual({ 1: 1 })
+  })
+
+  test('is rolled back where it cannot be sent, or is given up', async () => {
+    const tasks = await counting(1)
+    it.gateway.answer = ({ body }) => (body._command === 'bad' ? refusal(400) : undefined)
+    const stop = new AbortController()
+    tasks.send('1', { _command: 'bad' }, { apply: plus(1) })
+    tasks.send('1', { _command: 'add' }, { apply: plus(10), signal: stop.signal })
+    expect(numbers(tasks)).toEqual({ 1: 12 })
+    await settle()
+    expect(numbers(tasks)).toEqual({ 1: 11 })
+    stop.abort()
+    await settle()
+    expect(numbers(tasks)).toEqual({ 1: 1 })
+    expect(tasks.pending('1')).toBe(false)
+  })
+
+  test('is one of several, applied in order over whatever is real', async () => {
+    const tasks = await counting(1)
+    const double = (state: Counted | undefined) => ({ ...state, n: state!.n! * 2 })
+    const one = tasks.send('1', { _command: 'add' }, { apply: plus(3) })
+    const two = tasks.send('1', { _command: 'double' }, { apply: double })
+    const three = tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    expect(numbers(tasks)).toEqual({ 1: 9 })
+    say({ ...counter(1, 100), _corr: 'somebody else' })
+    expect(numbers(tasks)).toEqual({ 1: 207 })
+    say({ ...counter(2, 103), _corr: one.corr })
+    expect(numbers(tasks)).toEqual({ 1: 207 })
+    say({ ...counter(2, 103), _corr: two.corr, _outcome: 'rejected', _error: true })
+    expect(numbers(tasks)).toEqual({ 1: 104 }) // the third, over the real state
+    say({ ...counter(3, 104), _corr: three.corr })
+    expect(tasks.items[0]).toMatchObject({ n: 104, _seq: 3 })
+  })
+
+  test('may be a create, and a delete', async () => {
+    const tasks = await counting(1)
+    const create = tasks.send('2', { _command: 'create', n: 7 }, { apply: () => ({ n: 7 }) })
+    expect(tasks.items[1]).toEqual({ _id: '2', _type: 'board-task', _seq: -1, n: 7 })
+    const remove = tasks.send('1', { _command: 'delete' }, { apply: () => undefined })
+    expect(numbers(tasks)).toEqual({ 2: 7 })
+    say({ _id: '1', _type: 'board-task', _corr: remove.corr, _outcome: 'rejected', _error: true })
+    say({ _id: '2', _type: 'board-task', _corr: create.corr, _outcome: 'rejected', _error: true })
+    expect(numbers(tasks)).toEqual({ 1: 1 })
+  })
+
+  test('stays over a new snapshot', async () => {
+    const tasks = await counting(1)
+    tasks.send('1', { _command: 'add' }, { apply: plus(1) })
+    snapshot(counter(8, 50))
+    FakeEventSource.last.emit('ebb.reset', id(100), {})
+    await settle()
+    expect(numbers(tasks)).toEqual({ 1: 51 })
+  })
+
+  test('shows a delete by others, and what it makes of that', async () => {
+    const tasks = await counting(1)
+    tasks.send('1', { _command: 'rename' }, { apply: (state: Counted | undefined) => state && { ...state, n: 9 } })
+    say({ ...counter(1, 1), _deleted: true, _corr: 'else' })
+    expect(numbers(tasks)).toEqual({})
+  })
+
+  test('that cannot be applied is not sent', async () => {
+    const tasks = await counting(1)
+    const apply = () => {
+      throw new Error('no')
+    }
+    expect(() => tasks.send('1', { _command: 'add' }, { apply })).toThrow('no')
+    await settle()
+    expect(it.gateway.commands).toHaveLength(0)
+    expect(tasks.pending('1')).toBe(false)
+  })
+
+  test('that cannot be applied to what came meanwhile shows nothing', async () => {
+    const tasks = await counting(1)
+    const apply = (state: Counted | undefined) => ({ n: state!.n! + 1 })
+    tasks.send('1', { _command: 'add' }, { apply })
+    say({ ...counter(1, 1), _deleted: true, _corr: 'else' })
+    expect(numbers(tasks)).toEqual({})
+  })
+
+  test('without anything to show is pending all the same', async () => {
+    const tasks = await counting(1)
+    const { corr } = tasks.send('1', { _command: 'add' })
+    expect([numbers(tasks), tasks.pending('1')]).toEqual([{ 1: 1 }, true])
+    say({ ...counter(1, 2), _corr: corr })
+    expect([numbers(tasks), tasks.pending('1')]).toEqual([{ 1: 2 }, false])
+  })
+})
+
+test('a snapshot that waits for its next try is had with the next hello', async () => {
+  it.gateway.answer = ({ method }) => (method === 'GET' ? refusal(503, { 'Retry-After': '600' }) : undefined)
+  const tasks = new Collection(await it.attach(), 'board/task')
+  await settle()
+  snapshot(state('1', 0, 'Tea'))
+  FakeEventSource.last.emit('ebb.hello', id(0))
+  await settle()
+  expect(titles(tasks)).toEqual(['Tea'])
 })

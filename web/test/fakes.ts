@@ -38,6 +38,7 @@ export interface Asked {
   headers: Headers
   credentials?: RequestCredentials
   body: Record<string, unknown>
+  signal?: AbortSignal | null
 }
 
 /** Gateway answers fetch: tickets by itself, the rest as a test says. */
@@ -65,6 +66,7 @@ export class Gateway {
       url: new URL(url),
       headers: new Headers(init.headers),
       credentials: init.credentials,
+      signal: init.signal,
       body: init.body ? JSON.parse(init.body as string) : {},
     }
     this.asked.push(asked)
@@ -121,6 +123,11 @@ export function world() {
     Object.assign(it, { gateway: new Gateway(), page: new EventTarget(), document: new EventTarget(), clients: [] })
     FakeEventSource.all = []
     vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      const late = new AbortController() // the real one knows no fake time
+      setTimeout(() => late.abort(new DOMException('', 'TimeoutError')), ms)
+      return late.signal
+    })
     vi.stubGlobal('EventSource', FakeEventSource)
     vi.stubGlobal('fetch', (url: string, init: RequestInit) => it.gateway.fetch(url, init))
     vi.stubGlobal('document', it.document)

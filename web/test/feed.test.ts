@@ -11,8 +11,8 @@ test('the panel shows what a reply says, and what was wrong as such', async () =
   say(1, { _command: 'create', _outcome: 'applied', _seq: 0 })
   say(2, { _command: 'rename', _outcome: 'rejected', _error: true })
   expect(feed.rows).toMatchObject([
-    { outcome: 'rejected', command: 'rename', type: 'board-task', corr: 'c2', bad: true },
-    { outcome: 'applied', command: 'create', type: 'board-task', corr: 'c1', seq: 0, bad: false },
+    { outcome: 'rejected', command: 'rename', title: '', corr: 'c2', bad: true },
+    { outcome: 'applied', command: 'create', title: '', corr: 'c1', seq: 0, bad: false },
   ])
 })
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { StreamEvent } from '../src/index.js'
-import { FakeEventSource, id, world } from './fakes.js'
+import { FakeEventSource, id, stored, world } from './fakes.js'
 
 // TestClientNoHtml (S26): what comes on a stream is data to the client, and text
 // on the board. Nothing makes HTML, a script or a URL to follow of it.
@@ -39,7 +39,7 @@ describe('no HTML is made of events', () => {
     client.listen({ event: (e) => heard.push(e) })
     const reply = { _id: '1', _type: 'board-task', _corr: 'c', title: text, [text]: text }
     FakeEventSource.last.emit('message', id(1), reply)
-    expect(heard.at(-1)).toEqual({ name: 'message', data: JSON.stringify(reply) })
+    expect(heard.at(-1)).toEqual({ name: 'message', data: JSON.stringify(reply), id: stored(1) })
     expect(JSON.parse(heard.at(-1)!.data)).toEqual(JSON.parse(JSON.stringify(reply)))
     expect(({} as Record<string, unknown>)['title']).toBeUndefined()
   })
