@@ -1,0 +1,42 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import type { IOrigin } from 'aws-cdk-lib/aws-cloudfront'
+import type { Construct } from 'constructs'
+import { Alarms } from './alarms.ts'
+import { Front } from './front.ts'
+import { Functions } from './functions.ts'
+import { Keys } from './keys.ts'
+import type { Parameters } from './parameters.ts'
+import { Topics } from './topics.ts'
+import { watch } from './watch.ts'
+
+export interface EbbStackProps extends StackProps {
+  parameters: Parameters
+  /** The pages, if they shall be on the API's own host, where cookies work. */
+  page?: IOrigin
+}
+
+/** EbbStack is the whole flow but the edge: CloudFront, the functions, SNS. */
+export class EbbStack extends Stack {
+  readonly keys: Keys
+  readonly front: Front
+  readonly alarms: Alarms
+
+  constructor(scope: Construct, id: string, { parameters, page, ...props }: EbbStackProps) {
+    super(scope, id, { description: 'Ebb: the events of a back end on AWS, back to the browser that caused them', ...props })
+    this.keys = new Keys(this, 'Keys')
+    const topics = new Topics(this, 'Topics', parameters)
+    const functions = new Functions(this, 'Functions', { parameters, keys: this.keys, topics })
+    this.front = new Front(this, 'Front', { functions, domain: parameters.domain, certificate: parameters.certificate, ...(page && { page }) })
+    this.alarms = new Alarms(this, 'Alarms', parameters)
+    watch(this.alarms, functions, topics)
+
+    const out = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
+    out('Api', `https://${this.front.host}/api`, 'for pages, and for the edge: without /api it is its origin')
+    out('CommandTopic', topics.commands.topicArn, 'services subscribe to it')
+    out('ReplyTopic', topics.replies.topicArn, 'services publish replies on it')
+    out('Undelivered', topics.undelivered.queueUrl, 'replies that SNS could not deliver to notify')
+    out('Unpublished', topics.unpublished.queueUrl, 'replies that notify could not publish')
+    out('GripKey', this.keys.grip.secretArn, 'the secret that an edge signs with')
+    out('PublishKey', this.keys.publish.secretArn, 'the secret that publishers need')
+  }
+}

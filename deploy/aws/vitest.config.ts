@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/*.test.ts'],
+    testTimeout: 120_000, // milliseconds; one test runs the CDK's command line
+    hookTimeout: 240_000, // another builds the program
+  },
+})
