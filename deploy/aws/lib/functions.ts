@@ -9,7 +9,7 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
 import type { Keys } from './keys.ts'
-import type { Parameters } from './parameters.ts'
+import { isFastly, type Parameters } from './parameters.ts'
 import { lasting, times } from './times.ts'
 import type { Topics } from './topics.ts'
 
@@ -36,12 +36,13 @@ export class Functions extends Construct {
     // What the functions are told: package lambda's comment has the names.
     const requests = { EBB_ORIGINS: p.origins, EBB_HOST: p.domain, EBB_VIEWER_ADDRESS: 'Ebb-Viewer-Address' }
     const tokens = { EBB_ISSUER: p.issuer, EBB_AUDIENCE: p.audience, EBB_JWKS: p.jwks, EBB_COOKIE: p.cookie }
-    const tickets = { EBB_EDGE_URL: p.edgeUrl, EBB_TICKET_KEY: where(keys.ticket) }
+    const tickets = { EBB_EDGE_URL: p.edgeUrl, EBB_TICKET_KEY: where(keys.ticket), EBB_TICKET_KEY_OLD: former(keys.ticket) }
+    const signatures = p.gripKey ? { EBB_GRIP_KEY: p.gripKey } : { EBB_GRIP_KEY: where(keys.grip), EBB_GRIP_KEY_OLD: former(keys.grip) }
 
     this.connect = this.make('connect', p, times.connect.seconds, { ...requests, ...tokens, ...tickets }, [keys.ticket])
     this.setup = this.make(
       'setup', p, times.setup.seconds,
-      { ...requests, ...tickets, EBB_GRIP_KEY: p.gripKey ?? where(keys.grip) },
+      { ...requests, ...tickets, ...signatures, EBB_KEEP_ALIVE: p.keepAlive },
       p.gripKey ? [keys.ticket] : [keys.ticket, keys.grip],
     )
     this.command = this.make(
@@ -50,10 +51,9 @@ export class Functions extends Construct {
     )
     topics.commands.grantPublish(this.command)
 
-    const fastly = p.publishUrl.startsWith('https://api.fastly.com/')
     this.notify = this.make(
       'notify', p, times.notify.seconds,
-      { EBB_PUBLISH_URL: p.publishUrl, [fastly ? 'EBB_FASTLY_KEY' : 'EBB_PUBLISH_KEY']: where(keys.publish) }, [keys.publish],
+      { EBB_PUBLISH_URL: p.publishUrl, [isFastly(p.publishUrl) ? 'EBB_FASTLY_KEY' : 'EBB_PUBLISH_KEY']: where(keys.publish) }, [keys.publish],
       {
         onFailure: new SqsDestination(topics.unpublished),
         retryAttempts: 2,
@@ -116,6 +116,11 @@ const what: Record<Name, string> = {
 /** where tells a function where to find a key: with the extension of its layer. */
 function where(secret: ISecret): string {
   return `secret:${secret.secretArn}`
+}
+
+/** former tells where to find the key before it. */
+function former(secret: ISecret): string {
+  return `${where(secret)}?versionStage=AWSPREVIOUS`
 }
 
 /** code is what `make lambda` built. */

@@ -15,6 +15,8 @@ export interface Parameters {
   publishUrl: string
   /** Key that an edge of others signs with (`gripKey`), else one is made. */
   gripKey?: string | undefined
+  /** How often an edge of others shall say something on a silent stream, such as 20s; Ebb's does by itself. */
+  keepAlive?: string | undefined
   /** Pages on other hosts that may call, with commas. */
   origins?: string | undefined
   /** Name of the cookie with the access token. */
@@ -49,7 +51,7 @@ export interface EdgeParameters {
 }
 
 const names = [
-  'issuer', 'audience', 'jwks', 'domain', 'certificate', 'edgeUrl', 'publishUrl', 'gripKey', 'origins', 'cookie', 'types', 'roles', 'fifo',
+  'issuer', 'audience', 'jwks', 'domain', 'certificate', 'edgeUrl', 'publishUrl', 'gripKey', 'keepAlive', 'origins', 'cookie', 'types', 'roles', 'fifo',
   'mail', 'architecture', 'dist', 'edgeDomain', 'edgeCertificate', 'edgeImage', 'edgeKafka', 'edgeCount',
 ] as const
 
@@ -57,6 +59,11 @@ type Name = (typeof names)[number]
 
 /** publishPort is where the edge of this app listens for publishers. */
 export const publishPort = 8443
+
+/** isFastly tells whether an edge is Fastly's by where it is published to. */
+export function isFastly(publishUrl: string): boolean {
+  return publishUrl.startsWith('https://api.fastly.com/')
+}
 
 /** parameters reads what was said, or says all that is wrong with it. */
 export function parameters(node: Node, dist: string): Parameters {
@@ -78,6 +85,7 @@ export function parameters(node: Node, dist: string): Parameters {
   if ((domain === undefined) !== (certificate === undefined)) wrong.push('-c domain and -c certificate go together')
   const architecture = check('architecture', /^(arm64|amd64)$/, 'arm64 or amd64') ?? 'arm64'
   const fifo = check('fifo', /^(true|false)$/, 'true or false') === 'true'
+  check('keepAlive', /^[1-9]\d*s$/, 'seconds, as 20s')
   check('jwks', /^https:\/\/[^/?#]+/, 'https://...')
 
   let edge: EdgeParameters | undefined
@@ -115,6 +123,7 @@ export function parameters(node: Node, dist: string): Parameters {
     edgeUrl: edge ? `https://${edge.domain}` : get('edgeUrl')!,
     publishUrl: edge ? `https://${edge.domain}:${publishPort}` : get('publishUrl')!,
     gripKey: get('gripKey'),
+    keepAlive: get('keepAlive') ?? (isFastly(get('publishUrl') ?? '') ? '20s' : undefined),
     origins: get('origins'),
     cookie: get('cookie'),
     types: get('types'),

@@ -61,15 +61,16 @@ describe('functions', () => {
 
   test('they are told what package lambda wants to know', () => {
     const told = (name: string) => Object.keys(one(template, 'AWS::Lambda::Function', new RegExp(`^Functions${name}`)).Properties.Environment.Variables).filter((n) => n.startsWith('EBB_')).sort()
-    expect(told('connect')).toEqual(['EBB_AUDIENCE', 'EBB_EDGE_URL', 'EBB_HOST', 'EBB_ISSUER', 'EBB_TICKET_KEY', 'EBB_VIEWER_ADDRESS'])
-    expect(told('setup')).toEqual(['EBB_EDGE_URL', 'EBB_GRIP_KEY', 'EBB_HOST', 'EBB_TICKET_KEY', 'EBB_VIEWER_ADDRESS'])
+    expect(told('connect')).toEqual(['EBB_AUDIENCE', 'EBB_EDGE_URL', 'EBB_HOST', 'EBB_ISSUER', 'EBB_TICKET_KEY', 'EBB_TICKET_KEY_OLD', 'EBB_VIEWER_ADDRESS'])
+    expect(told('setup')).toEqual(['EBB_EDGE_URL', 'EBB_GRIP_KEY', 'EBB_GRIP_KEY_OLD', 'EBB_HOST', 'EBB_TICKET_KEY', 'EBB_TICKET_KEY_OLD', 'EBB_VIEWER_ADDRESS'])
     expect(told('command')).toEqual(['EBB_AUDIENCE', 'EBB_COMMAND_TOPIC', 'EBB_HOST', 'EBB_ISSUER', 'EBB_VIEWER_ADDRESS'])
     expect(told('notify')).toEqual(['EBB_PUBLISH_KEY', 'EBB_PUBLISH_URL'])
   })
 
-  test('Fastly gets its own key header', () => {
+  test('Fastly gets its own key header, and is told to keep streams alive', () => {
     const fastly = synth({ ...elsewhere, publishUrl: 'https://api.fastly.com/service/abc' }).Ebb!
     expect(one(fastly, 'AWS::Lambda::Function', /^Functionsnotify/).Properties.Environment.Variables).toMatchObject({ EBB_FASTLY_KEY: expect.anything() })
+    expect(one(fastly, 'AWS::Lambda::Function', /^Functionssetup/).Properties.Environment.Variables.EBB_KEEP_ALIVE).toBe('20s')
   })
 
   test('on amd64 they are those for it, with the extension for it', () => {

@@ -90,7 +90,9 @@ test('no key is in a template', () => {
   for (const template of Object.values(synth(own))) {
     for (const f of Object.values(resources(template, 'AWS::Lambda::Function'))) {
       for (const [name, value] of Object.entries(f.Properties.Environment.Variables)) {
-        if (/_KEY$/.test(name)) expect(value, name).toEqual({ 'Fn::Join': ['', ['secret:', { Ref: expect.stringMatching(/^Keys/) }]] })
+        const secret = ['secret:', { Ref: expect.stringMatching(/^Keys/) }]
+        if (/_KEY$/.test(name)) expect(value, name).toEqual({ 'Fn::Join': ['', secret] })
+        if (/_KEY_OLD$/.test(name)) expect(value, name).toEqual({ 'Fn::Join': ['', [...secret, '?versionStage=AWSPREVIOUS']] })
       }
     }
     for (const secret of Object.values(resources(template, 'AWS::SecretsManager::Secret'))) {
