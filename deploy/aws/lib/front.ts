@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Aws, CfnOutput, Stack } from 'aws-cdk-lib'
+import { Aws, Stack } from 'aws-cdk-lib'
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront'
 import { FunctionUrlOrigin } from 'aws-cdk-lib/aws-cloudfront-origins'
@@ -68,7 +68,6 @@ export class Front extends Construct {
       errorResponses: [400, 403, 404, 405, 414, 500, 501, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: lasting('errors') })),
     })
     this.host = domain ?? this.distribution.distributionDomainName
-    new CfnOutput(this, 'DomainName', { value: this.distribution.distributionDomainName, description: 'what the name of the API is an alias for' })
   }
 
   private origin(f: IFunction, originAccessControl: cloudfront.IOriginAccessControl): cloudfront.IOrigin {

@@ -50,7 +50,8 @@ export interface EdgeParameters {
   count: number
 }
 
-const names = [
+/** names are what can be said. */
+export const names = [
   'issuer', 'audience', 'jwks', 'domain', 'certificate', 'edgeUrl', 'publishUrl', 'gripKey', 'keepAlive', 'origins', 'cookie', 'types', 'roles', 'fifo',
   'mail', 'architecture', 'dist', 'edgeDomain', 'edgeCertificate', 'edgeImage', 'edgeKafka', 'edgeCount',
 ] as const

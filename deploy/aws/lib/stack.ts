@@ -32,10 +32,15 @@ export class EbbStack extends Stack {
 
     const out = (name: string, value: string, description: string) => new CfnOutput(this, name, { value, description })
     out('Api', `https://${this.front.host}/api`, 'for pages, and for the edge: without /api it is its origin')
+    out('DomainName', this.front.distribution.distributionDomainName, 'what the name of the API is an alias for')
     out('CommandTopic', topics.commands.topicArn, 'services subscribe to it')
     out('ReplyTopic', topics.replies.topicArn, 'services publish replies on it')
     out('Undelivered', topics.undelivered.queueUrl, 'replies that SNS could not deliver to notify')
     out('Unpublished', topics.unpublished.queueUrl, 'replies that notify could not publish')
+    out('Connect', functions.connect.functionName, 'redirects browsers')
+    out('Setup', functions.setup.functionName, 'tells the edge whose a stream is')
+    out('Notify', functions.notify.functionName, 'publishes replies')
+    out('TicketKey', this.keys.ticket.secretArn, 'the secret that seals users into redirects')
     out('GripKey', this.keys.grip.secretArn, 'the secret that an edge signs with')
     out('PublishKey', this.keys.publish.secretArn, 'the secret that publishers need')
   }
