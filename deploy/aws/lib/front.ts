@@ -5,8 +5,11 @@ import { Certificate } from 'aws-cdk-lib/aws-certificatemanager'
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront'
 import { FunctionUrlOrigin } from 'aws-cdk-lib/aws-cloudfront-origins'
 import { FunctionUrlAuthType, type IFunction } from 'aws-cdk-lib/aws-lambda'
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { Construct } from 'constructs'
+import { minute } from './alarms.ts'
 import type { Functions } from './functions.ts'
+import type { Entrance } from './stack.ts'
 import { lasting } from './times.ts'
 
 export interface FrontProps {
@@ -21,10 +24,10 @@ export interface FrontProps {
  * Front is CloudFront before the functions. Nobody else can call their URLs:
  * they ask for IAM, and CloudFront signs (origin access control).
  */
-export class Front extends Construct {
-  readonly distribution: cloudfront.Distribution
-  /** The name that browsers know. */
+export class Front extends Construct implements Entrance {
   readonly host: string
+  readonly target: string
+  readonly failures: Record<string, Metric>
 
   constructor(scope: Construct, id: string, { functions, domain, certificate, page }: FrontProps) {
     super(scope, id)
@@ -46,7 +49,7 @@ export class Front extends Construct {
     const { ALLOW_ALL, ALLOW_GET_HEAD_OPTIONS } = cloudfront.AllowedMethods
     const connect = to(functions.connect, ALLOW_ALL)
     const command = to(functions.command, ALLOW_ALL)
-    this.distribution = new cloudfront.Distribution(this, 'Distribution', {
+    const distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Ebb: /api',
       ...(domain && certificate && { domainNames: [domain], certificate: Certificate.fromCertificateArn(this, 'Certificate', certificate) }),
       httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
@@ -67,7 +70,9 @@ export class Front extends Construct {
           },
       errorResponses: [400, 403, 404, 405, 414, 500, 501, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: lasting('errors') })),
     })
-    this.host = domain ?? this.distribution.distributionDomainName
+    this.target = distribution.distributionDomainName
+    this.host = domain ?? this.target
+    this.failures = { connect: refused(functions.connect), setup: refused(functions.setup), command: refused(functions.command) }
   }
 
   private origin(f: IFunction, originAccessControl: cloudfront.IOriginAccessControl): cloudfront.IOrigin {
@@ -87,4 +92,9 @@ export class Front extends Construct {
       comment,
     })
   }
+}
+
+/** refused counts what a function's URL answered with 5xx. */
+function refused(f: IFunction): Metric {
+  return new Metric({ namespace: 'AWS/Lambda', metricName: 'Url5xxCount', statistic: 'Sum', period: minute, dimensionsMap: { FunctionName: f.functionName } })
 }

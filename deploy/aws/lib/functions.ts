@@ -34,7 +34,7 @@ export class Functions extends Construct {
   constructor(scope: Construct, id: string, { parameters: p, keys, topics }: FunctionsProps) {
     super(scope, id)
     // What the functions are told: package lambda's comment has the names.
-    const requests = { EBB_ORIGINS: p.origins, EBB_HOST: p.domain, EBB_VIEWER_ADDRESS: 'Ebb-Viewer-Address' }
+    const requests = { EBB_ORIGINS: p.origins, EBB_HOST: p.domain, EBB_VIEWER_ADDRESS: p.entrance === 'cloudfront' ? 'Ebb-Viewer-Address' : undefined }
     const tokens = { EBB_ISSUER: p.issuer, EBB_AUDIENCE: p.audience, EBB_JWKS: p.jwks, EBB_COOKIE: p.cookie }
     const tickets = { EBB_EDGE_URL: p.edgeUrl, EBB_TICKET_KEY: where(keys.ticket), EBB_TICKET_KEY_OLD: former(keys.ticket) }
     const signatures = p.gripKey ? { EBB_GRIP_KEY: p.gripKey } : { EBB_GRIP_KEY: where(keys.grip), EBB_GRIP_KEY_OLD: former(keys.grip) }

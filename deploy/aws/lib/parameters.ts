@@ -7,7 +7,9 @@ export interface Parameters {
   audience?: string | undefined
   /** URL of the issuer's keys, where the issuer does not tell. */
   jwks?: string | undefined
-  /** Name of the API for browsers, and the certificate for it, in us-east-1. */
+  /** What browsers and the edge reach the functions by. */
+  entrance: 'cloudfront' | 'http-api'
+  /** Name of the API for browsers, and the certificate for it: in us-east-1 for CloudFront. */
   domain?: string | undefined
   certificate?: string | undefined
   /** The edge for browsers, as `https://host`, and where it is published to. */
@@ -52,7 +54,7 @@ export interface EdgeParameters {
 
 /** names are what can be said. */
 export const names = [
-  'issuer', 'audience', 'jwks', 'domain', 'certificate', 'edgeUrl', 'publishUrl', 'gripKey', 'keepAlive', 'origins', 'cookie', 'types', 'roles', 'fifo',
+  'issuer', 'audience', 'jwks', 'entrance', 'domain', 'certificate', 'edgeUrl', 'publishUrl', 'gripKey', 'keepAlive', 'origins', 'cookie', 'types', 'roles', 'fifo',
   'mail', 'architecture', 'dist', 'edgeDomain', 'edgeCertificate', 'edgeImage', 'edgeKafka', 'edgeCount',
 ] as const
 
@@ -82,7 +84,11 @@ export function parameters(node: Node, dist: string): Parameters {
   const host = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/
   const issuer = need('issuer', 'https://login.example.com')
   const domain = check('domain', host, 'a host, as api.example.com')
-  const certificate = check('certificate', /^arn:[^:]+:acm:us-east-1:\d{12}:certificate\/.+/, 'the ARN of a certificate in us-east-1, where CloudFront looks for it')
+  const entrance = check('entrance', /^(cloudfront|http-api)$/, 'cloudfront or http-api') ?? 'cloudfront'
+  const certificate =
+    entrance === 'cloudfront'
+      ? check('certificate', /^arn:[^:]+:acm:us-east-1:\d{12}:certificate\/.+/, 'the ARN of a certificate in us-east-1, where CloudFront looks for it')
+      : check('certificate', /^arn:[^:]+:acm:[a-z0-9-]+:\d{12}:certificate\/.+/, 'the ARN of a certificate in the region of the stack')
   if ((domain === undefined) !== (certificate === undefined)) wrong.push('-c domain and -c certificate go together')
   const architecture = check('architecture', /^(arm64|amd64)$/, 'arm64 or amd64') ?? 'arm64'
   const fifo = check('fifo', /^(true|false)$/, 'true or false') === 'true'
@@ -119,6 +125,7 @@ export function parameters(node: Node, dist: string): Parameters {
     issuer,
     audience: get('audience'),
     jwks: get('jwks'),
+    entrance: entrance as Parameters['entrance'],
     domain,
     certificate,
     edgeUrl: edge ? `https://${edge.domain}` : get('edgeUrl')!,

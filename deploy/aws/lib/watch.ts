@@ -1,21 +1,18 @@
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import { type Alarms, minute } from './alarms.ts'
 import type { Functions } from './functions.ts'
+import type { Entrance } from './stack.ts'
 import type { Topics } from './topics.ts'
 
 /** watch puts alarms on failures, age and throttles of all that lies between a browser and the edge. */
-export function watch(alarms: Alarms, functions: Functions, topics: Topics): void {
+export function watch(alarms: Alarms, entrance: Entrance, functions: Functions, topics: Topics): void {
   const see = 'docs/aws.md says what to do.'
   for (const [name, f] of Object.entries(functions.all)) {
     alarms.when(`${name}Errors`, f.metricErrors({ period: minute, statistic: 'Sum' }), 1, `${name} failed: its log says why. ${see}`)
     alarms.when(`${name}Throttles`, f.metricThrottles({ period: minute, statistic: 'Sum' }), 1, `${name} was throttled: raise the account's concurrency. ${see}`)
-    if (name !== 'notify') {
-      const refused = new Metric({
-        namespace: 'AWS/Lambda', metricName: 'Url5xxCount', statistic: 'Sum', period: minute,
-        dimensionsMap: { FunctionName: f.functionName },
-      })
-      alarms.when(`${name}5xx`, refused, 5, `${name} answers 5xx: the issuer's keys, a secret, or SNS cannot be had. ${see}`, 3)
-    }
+  }
+  for (const [name, metric] of Object.entries(entrance.failures)) {
+    alarms.when(`${name}5xx`, metric, 5, `${name} answers 5xx: the issuer's keys, a secret, or SNS cannot be had. ${see}`, 3)
   }
   const ofNotify = (metricName: string, statistic: string) =>
     new Metric({ namespace: 'AWS/Lambda', metricName, statistic, period: minute, dimensionsMap: { FunctionName: functions.notify.functionName } })

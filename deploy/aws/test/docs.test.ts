@@ -46,7 +46,7 @@ test('every alarm is told', () => {
   const told = rows(page.slice(page.indexOf('## When an alarm rings'), page.indexOf('**The queues hold')))
     .slice(2)
     .flatMap(([name]) => [...name!.matchAll(/`(\.*)(\w+)`/g)].map((m) => new RegExp(`^Alarms${m[1] ? '(connect|setup|command|notify)' : ''}${m[2]}[0-9A-F]{8}$`)))
-  for (const template of Object.values(synth(own))) {
+  for (const template of [...Object.values(synth(own)), ...Object.values(synth({ ...own, entrance: 'http-api' }))]) {
     for (const id of Object.keys(resources(template, 'AWS::CloudWatch::Alarm'))) expect(told.some((t) => t.test(id)), id).toBe(true)
   }
 })

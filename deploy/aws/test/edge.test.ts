@@ -123,14 +123,16 @@ test('ebb edge starts with the arguments of the container', async () => {
   const key = () => randomBytes(90).toString('base64').replace(/[^A-Za-z0-9]/g, '').slice(0, 64) // as Secrets Manager makes them
   const edge = spawn(program, args, {
     env: { PATH: process.env.PATH, EBB_GRIP_KEY: key(), EBB_PUBLISH_KEY: key() },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  let log = ''
+  edge.stderr.on('data', (text) => (log += text))
   try {
     const ended = new Promise<string>((resolve) => edge.once('exit', (code) => resolve(`ended with ${code}`)))
     const ready = new Promise<string>((resolve) => createInterface(edge.stdout).once('line', resolve))
-    expect(await Promise.race([ready, ended])).toMatch(/^ready http:/)
+    expect(await Promise.race([ready, ended]), log).toMatch(/^ready http:/)
     edge.kill('SIGTERM')
-    expect(await ended).toBe('ended with 0')
+    expect(await ended, log).toBe('ended with 0')
   } finally {
     edge.kill('SIGKILL')
     rmSync(data, { recursive: true, force: true })

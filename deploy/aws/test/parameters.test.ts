@@ -18,6 +18,7 @@ test.each<[string, Record<string, string>, RegExp]>([
   ['two logs', { ...own, edgeCount: '2' }, /without -c edgeKafka/],
   ['no number of edges', { ...own, edgeCount: 'two' }, /-c edgeCount=two: want a number/],
   ['a third architecture', { ...elsewhere, architecture: 'riscv64' }, /want arm64 or amd64/],
+  ['a third entrance', { ...elsewhere, entrance: 'nginx' }, /want cloudfront or http-api/],
   ['a maybe', { ...elsewhere, fifo: 'maybe' }, /-c fifo=maybe: want true or false/],
 ])('%s is refused, in words', (_, context, want) => {
   expect(() => synth(context)).toThrow(want)

@@ -21,7 +21,9 @@ function statements(template: unknown, path = ''): [string, Statement][] {
 const strings = (value: unknown): string[] =>
   typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : []
 
-for (const [name, system] of Object.entries({ elsewhere, own, many })) {
+const httpApi = { ...elsewhere, entrance: 'http-api' }
+
+for (const [name, system] of Object.entries({ elsewhere, own, many, httpApi })) {
   for (const [stack, template] of Object.entries(synth(system))) {
     test(`${name}, ${stack}: no policy allows a wildcard as its resource or action`, () => {
       const found = statements(template.toJSON()).filter(([, s]) => s.Effect === 'Allow')
