@@ -1,6 +1,6 @@
 import { Construct } from 'constructs'
 import { Duration } from 'aws-cdk-lib'
-import { Topic } from 'aws-cdk-lib/aws-sns'
+import { type CfnTopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { lasting } from './times.ts'
 
@@ -18,10 +18,17 @@ export class Topics extends Construct {
 
   constructor(scope: Construct, id: string, props: { fifo: boolean }) {
     super(scope, id)
-    this.commands = new Topic(this, 'Commands', { displayName: 'Ebb: commands', enforceSSL: true, ...(props.fifo && { fifo: true }) })
-    this.replies = new Topic(this, 'Replies', { displayName: 'Ebb: replies', enforceSSL: true })
+    this.commands = this.topic('Commands', props.fifo)
+    this.replies = this.topic('Replies', false)
     this.undelivered = this.queue('Undelivered')
     this.unpublished = this.queue('Unpublished')
+  }
+
+  private topic(id: string, fifo: boolean): Topic {
+    const topic = new Topic(this, id, { displayName: `Ebb: ${id.toLowerCase()}`, enforceSSL: true, ...(fifo && { fifo }) })
+    // SNS's own key, by which whoever of the account may publish can: a grant on it would need a wildcard.
+    ;(topic.node.defaultChild as CfnTopic).kmsMasterKeyId = 'alias/aws/sns'
+    return topic
   }
 
   private queue(id: string): Queue {

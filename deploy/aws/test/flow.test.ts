@@ -81,6 +81,10 @@ describe('functions', () => {
 })
 
 describe('topics', () => {
+  test('are encrypted where they lie', () => {
+    for (const id of [/Commands/, /Replies/]) expect(one(template, 'AWS::SNS::Topic', id).Properties.KmsMasterKeyId).toBe('alias/aws/sns')
+  })
+
   test('refuse what does not come by TLS', () => {
     expect(Object.keys(resources(template, 'AWS::SNS::TopicPolicy'))).toHaveLength(2)
     template.allResourcesProperties('AWS::SNS::TopicPolicy', {
