@@ -5,12 +5,12 @@ GO      ?= go
 CACHE   := .cache
 VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help test deps lint go web e2e fresh fuzz isolation scan siege chaos history latency bench commands kafka vuln build lambda clean
+.PHONY: help test deps lint go web e2e fresh fuzz isolation scan siege chaos history latency bench commands kafka vuln build lambda aws clean
 
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: deps lint go fresh web e2e  ## all tests, on a fresh machine too (about 5 minutes)
+test: deps lint go fresh web aws e2e  ## all tests, on a fresh machine too (about 5 minutes)
 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
@@ -24,7 +24,7 @@ lambda:          ## the AWS Lambda functions, as dist/lambda/<arch>/<name>/boots
 			-o dist/lambda/$$arch/$$name/bootstrap ./lambda/$$name; \
 	done; done
 
-deps: $(CACHE)/kafka/.done $(CACHE)/h2spec web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done  ## install what the tests need
+deps: $(CACHE)/kafka/.done $(CACHE)/h2spec web/node_modules/.done testdata/grip/node_modules/.done testdata/oidc/node_modules/.done deploy/aws/node_modules/.done  ## install what the tests need
 	@. ./testdata/deps.sh && need_ip && need_chromium && need_firefox && need_nginx && need_haproxy && need_pushpin && need_testssl && need_slowhttptest
 
 $(CACHE)/kafka/.done: testdata/kafka/pom.xml
@@ -50,6 +50,11 @@ testdata/oidc/node_modules/.done: testdata/oidc/package-lock.json
 	cd testdata/oidc && npm ci --no-audit --no-fund
 	@touch $@
 
+deploy/aws/node_modules/.done: deploy/aws/package-lock.json
+	@. ./testdata/deps.sh && need_node
+	cd deploy/aws && npm ci --no-audit --no-fund
+	@touch $@
+
 lint:            ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
@@ -68,6 +73,9 @@ web:             ## the TypeScript client and the board
 
 e2e: build       ## real browsers: two users of the board, and streams without a library
 	cd web && EBB_BIN=$(CURDIR)/ebb npm run --silent e2e
+
+aws: build deploy/aws/node_modules/.done  ## the stacks for AWS, made and looked at without network or account
+	cd deploy/aws && npm run --silent check && EBB_BIN=$(CURDIR)/ebb npm run --silent test
 
 FUZZTIME ?= 60s # for each
 
@@ -118,4 +126,4 @@ vuln:            ## known holes in what we depend on
 	$(GO) run $(word 2,$(VERSIONS)) ./...
 
 clean:           ## what was built or fetched
-	rm -rf ebb dist $(CACHE) web/node_modules testdata/grip/node_modules testdata/oidc/node_modules web/dist web/e2e/out
+	rm -rf ebb dist $(CACHE) web/node_modules testdata/grip/node_modules testdata/oidc/node_modules deploy/aws/node_modules deploy/aws/cdk.out web/dist web/e2e/out
