@@ -119,7 +119,7 @@ func (s *Settings) Keys(name string) []grip.Key {
 	old := s.Key(name + "_OLD")
 	if len(s.errs) > before && isReference(s.lookup(name+"_OLD")) {
 		// A secret that was never rotated has no former value.
-		s.Log.Warn("no former key", "name", name+"_OLD", "cause", s.errs[before])
+		s.Log.Info("no former key", "name", name+"_OLD", "cause", s.errs[before])
 		s.errs, old = s.errs[:before], grip.Key{}
 	}
 	if !old.IsZero() && old.ID() != keys[0].ID() {
