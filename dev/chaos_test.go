@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,6 +211,7 @@ func (w *town) token(user string) string {
 type person struct {
 	*town
 	name, token string
+	attached    atomic.Bool // once
 
 	mu     sync.Mutex
 	sent   []string           // _corr of what was accepted
@@ -221,6 +223,9 @@ type person struct {
 
 // act creates a task and renames it, again and again.
 func (p *person) act(ctx context.Context) {
+	for !p.attached.Load() && ctx.Err() == nil { // a first stream begins with what comes after its hello
+		pause(ctx, 10*time.Millisecond)
+	}
 	id := uuid.NewString()
 	for n := 0; ctx.Err() == nil; n++ {
 		command := map[string]any{"_command": "rename", "title": fmt.Sprint(n), "_corr": uuid.NewString()}
@@ -311,6 +316,7 @@ func (p *person) listen(ctx context.Context) error {
 		}
 		if e.ID != "" {
 			p.lastID = e.ID
+			p.attached.Store(true)
 		}
 		p.take(e)
 	}

@@ -7,6 +7,7 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -95,18 +96,22 @@ type place struct {
 func (h History) byInstance() (map[string]*life, []error) {
 	var wrong []error
 	instances := map[string]*life{}
-	dead := map[place]int{}
+	dead := map[place][]ebb.Record{}
 	for _, r := range h.Dead {
-		dead[place{r.Partition, r.Offset}]++
+		at := place{r.Partition, r.Offset}
+		dead[at] = append(dead[at], r)
 	}
 	for _, r := range h.Commands {
 		at := place{r.Partition, r.Offset}
-		n := dead[at]
+		letters := dead[at]
 		delete(dead, at)
-		if n > 1 {
-			wrong = append(wrong, fmt.Errorf("command %v is dead %d times", at, n))
+		if len(letters) > 1 {
+			wrong = append(wrong, fmt.Errorf("command %v is dead %d times", at, len(letters)))
 		}
-		if n > 0 {
+		if len(letters) > 0 {
+			if first := letters[0]; !bytes.Equal(first.Value, r.Value) {
+				wrong = append(wrong, fmt.Errorf("command %v is %q, and the dead letter (%s) is of %q", at, r.Value, first.Header("reason"), first.Value))
+			}
 			continue // and must have no other answer, which the counts tell
 		}
 		m, err := ebb.ParseMessage(r.Value)
@@ -120,8 +125,8 @@ func (h History) byInstance() (map[string]*life, []error) {
 		}
 		instances[id].commands = append(instances[id].commands, m)
 	}
-	for at, n := range dead {
-		wrong = append(wrong, fmt.Errorf("%d dead letters of %v, where no command is", n, at))
+	for at, letters := range dead {
+		wrong = append(wrong, fmt.Errorf("%d dead letters of %v, where no command is", len(letters), at))
 	}
 	file := func(what string, records []ebb.Record, list func(*life) *[]ebb.Message) {
 		for _, r := range records {
