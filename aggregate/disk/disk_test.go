@@ -77,32 +77,35 @@ func TestDirectoryThatCannotBe(t *testing.T) {
 
 var errFull = errors.New("no space left")
 
-// end has what the store still tries succeed, and waits for it.
-func end(t *testing.T, s *Store, failing *atomic.Bool) {
-	failing.Store(false)
-	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
-		t.Error(err)
+// inMemory opens a store on a disk that fails when told to. It lies in memory,
+// for what hangs there cannot be closed, and may write until the process ends.
+func inMemory(t *testing.T, fails func(errorfs.Op) error, change ...func(*pebble.Options)) *Store {
+	t.Helper()
+	dir, fs := t.TempDir(), vfs.NewMem()
+	if err := fs.MkdirAll(filepath.Join(dir, "instances"), 0o700); err != nil {
+		t.Fatal(err)
 	}
+	s, err := open(dir, scratch{errorfs.Wrap(fs, errorfs.InjectorFunc(fails))}, change...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // TestFullDiskFailsAndDoesNotHang writes until the store would wait for ever.
 func TestFullDiskFailsAndDoesNotHang(t *testing.T) {
 	var full atomic.Bool
-	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	s := inMemory(t, func(op errorfs.Op) error {
 		if full.Load() && op.Kind == errorfs.OpFileWrite {
 			return errFull
 		}
 		return nil
-	}))
-	s, err := open(t.TempDir(), scratch{fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { end(t, s, &full) })
+	})
 	put := func() error {
 		return s.Put(1, []aggregate.Entry{{Key: "i", Value: bytes.Repeat([]byte("v"), 1<<20)}})
 	}
-	if err := put(); err != nil {
+	err := put()
+	if err != nil {
 		t.Fatal(err)
 	}
 	full.Store(true)
@@ -127,20 +130,15 @@ func TestFullDiskFailsAndDoesNotHang(t *testing.T) {
 func TestStuckDiskIsNotWaitedFor(t *testing.T) {
 	stuck, stalled := make(chan struct{}), make(chan struct{})
 	var working atomic.Bool
-	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	s := inMemory(t, func(op errorfs.Op) error {
 		if working.Load() && op.Kind == errorfs.OpFileWrite {
 			<-stuck
 			return errFull
 		}
 		return nil
-	}))
-	s, err := open(t.TempDir(), scratch{fs}, func(o *pebble.Options) {
+	}, func(o *pebble.Options) {
 		o.EventListener.WriteStallBegin = func(pebble.WriteStallBeginInfo) { close(stalled) }
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { end(t, s, &working) })
 	working.Store(true)
 	failed := make(chan error, 1)
 	go func() {
