@@ -48,14 +48,14 @@ test('what SNS delivers again after a cut is not seen again', async () => {
   const id = (await task(ann, 'Sail without a crew').getAttribute('data-id'))!
   const send = await sender(ann, 'ann')
   const first = await send(id, { _command: 'rename', title: 'Sail with a crew' })
-  await rows(bob, first).first().waitFor()
+  await rows(bob, first).first().waitFor({ state: 'attached' }) // the list is folded
   await ann.getByTestId('cut').click()
   const replies = 'arn:aws:sns:eu-central-1:000000000000:ebb-replies'
   const again = await fetch(`http://${sns}/redeliver?last=100&topic=${replies}`, { method: 'POST' })
   expect(await again.text()).toMatch(/^\d+ delivered again/)
   const last = await send(id, { _command: 'rename', title: 'Sail home' })
   for (const page of [ann, bob]) {
-    await rows(page, last).first().waitFor()
+    await rows(page, last).first().waitFor({ state: 'attached' })
     await task(page, 'Sail home').waitFor()
     expect(await rows(page, first).count()).toBe(1)
     expect(await rows(page, last).count()).toBe(1)
