@@ -41,6 +41,7 @@ var imports = map[string]string{
 	"internal/history":         ".",
 	"internal/kafkatest":       "",
 	"internal/kafkatest/kafka": "internal/kafkatest",
+	"internal/pushpintest":     "internal/kafkatest",
 	// what puts them together, and what shows them
 	"demo":  ". aggregate",
 	"bench": ". kafka sse",
@@ -83,7 +84,7 @@ var only = map[string]string{
 	"go.opentelemetry.io/otel/exporters":  "internal/serve",
 	"go.opentelemetry.io/otel/trace":      "internal/tracing internal/serve gateway edge connector aggregate",
 	"gonum.org/v1/plot":                   "bench",
-	"testing":                             "internal/kafkatest internal/dial/dialtest aggregate/aggregatetest",
+	"testing":                             "internal/kafkatest internal/pushpintest internal/dial/dialtest aggregate/aggregatetest",
 }
 
 func TestArchitecture(t *testing.T) {

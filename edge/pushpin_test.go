@@ -12,17 +12,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ebb-events/ebb/internal/pushpintest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -35,7 +33,7 @@ func TestAgainstPushpin(t *testing.T) {
 	back := httptest.NewServer(mux)
 	t.Cleanup(back.Close)
 	edge := goLive(t, back.URL, must(net.Listen("tcp", "127.0.0.1:0")))
-	first := startPushpin(t, back.Listener.Addr().String())
+	first := startPushpin(t, back)
 	pushpin := first
 	docs := string(must(os.ReadFile("../docs/grip.md")))
 
@@ -83,7 +81,7 @@ func TestAgainstPushpin(t *testing.T) {
 			// Under load Pushpin 1.36 now and then delivers nothing to anybody.
 			t.Logf("%s: Pushpin has stalled; another is asked", r.name)
 			if pushpin == first {
-				pushpin = startPushpin(t, back.Listener.Addr().String())
+				pushpin = startPushpin(t, back)
 			}
 			theirs = r.ask(pushpin)
 		}
@@ -327,67 +325,8 @@ func (p *publication) ask(t *testing.T, l live) string {
 	return strings.TrimSpace(fmt.Sprint(status, " ", text))
 }
 
-// startPushpin runs Debian's Pushpin in front of an origin.
-func startPushpin(t *testing.T, origin string) live {
-	dir := must(os.MkdirTemp("", "pushpin")) // a short path: it has sockets in it
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	front, control := freePort(), freePort()
-	conf := strings.NewReplacer("DIR", dir, "FRONT", front, "CONTROL", control, "SECRET", secret).Replace(string(must(os.ReadFile("testdata/pushpin.conf"))))
-	for name, text := range map[string]string{"pushpin.conf": conf, "routes": "* " + origin + "\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("pushpin", "--config="+filepath.Join(dir, "pushpin.conf"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // its parts are processes of their own
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (make deps installs it)", err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(5*time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		defer late.Stop()
-		_ = cmd.Wait()
-	})
-	l := live{"http://127.0.0.1:" + front, "http://127.0.0.1:" + control}
-	t.Cleanup(func() {
-		for _, name := range must(filepath.Glob(filepath.Join(dir, "*.log"))) {
-			if t.Failed() {
-				t.Logf("%s:\n%s", filepath.Base(name), must(os.ReadFile(name)))
-			}
-		}
-	})
-	good := 0
-	within(t, "Pushpin serves", func() bool { // its parts find each other one after the other
-		if l.serves() {
-			good++
-		} else {
-			good = 0
-		}
-		return good == 20
-	})
-	return l
-}
-
-// serves tells whether an instruct comes through, and the control port is there.
-func (l live) serves() bool {
-	client := &http.Client{Transport: once, Timeout: time.Second}
-	resp, err := client.Get(l.control)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	if resp, err = client.Get(l.front); err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	return string(body) == "ready"
-}
-
-// freePort returns a port that nobody has, for a program that must be told one.
-func freePort() string {
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+func startPushpin(t *testing.T, back *httptest.Server) live {
+	t.Helper()
+	p := pushpintest.Start(t, back.Listener.Addr().String(), secret)
+	return live{p.Front, p.Control}
 }

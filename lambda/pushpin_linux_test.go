@@ -6,86 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ebb-events/ebb/internal/aws"
+	"github.com/ebb-events/ebb/internal/pushpintest"
 	"github.com/ebb-events/ebb/sse"
 )
-
-// pushpin is Debian's, as a process.
-type pushpin struct{ front, control string }
-
-// startPushpin runs it in front of an origin, whose / says ready.
-func startPushpin(t *testing.T, origin, secret string) pushpin {
-	t.Helper()
-	dir := must(os.MkdirTemp("", "pushpin")) // a short path: it has sockets in it
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	front, control := freePort(), freePort()
-	conf := strings.NewReplacer("DIR", dir, "FRONT", front, "CONTROL", control, "SECRET", secret).Replace(string(must(os.ReadFile("../edge/testdata/pushpin.conf"))))
-	for name, text := range map[string]string{"pushpin.conf": conf, "routes": "* " + origin + "\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("pushpin", "--config="+filepath.Join(dir, "pushpin.conf"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // its parts are processes of their own
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (make deps installs it)", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		defer late.Stop()
-		_ = cmd.Wait()
-	})
-	p := pushpin{"http://127.0.0.1:" + front, "http://127.0.0.1:" + control}
-	deadline := time.After(30 * time.Second)
-	for good := 0; good < 20; { // its parts find each other one after the other
-		select {
-		case <-deadline:
-			t.Fatal("Pushpin does not serve")
-		case <-time.Tick(10 * time.Millisecond):
-		}
-		if p.serves() {
-			good++
-		} else {
-			good = 0
-		}
-	}
-	return p
-}
-
-func (p pushpin) serves() bool {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	resp, err := client.Get(p.control)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	if resp, err = client.Get(p.front); err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	return string(body) == "ready"
-}
-
-// freePort returns a port that nobody has, for a program that must be told one.
-func freePort() string {
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
-}
 
 // TestPushpinAsTheEdge: the same functions redirect to Debian's Pushpin, which
 // asks set-up and signs, and is published to. Redelivery is heard once there,
@@ -98,14 +28,14 @@ func TestPushpinAsTheEdge(t *testing.T) {
 	defer api.Close()
 	// Under load Pushpin 1.36 now and then delivers nothing to anybody; another
 	// one does.
-	var pp pushpin
+	var pp pushpintest.Pushpin
 	for range 3 {
-		if pp = startPushpin(t, api.Listener.Addr().String(), secret); pp.delivers(t, mux) {
+		if pp = pushpintest.Start(t, api.Listener.Addr().String(), secret); delivers(t, pp, mux) {
 			break
 		}
 		t.Log("Pushpin has stalled; another is asked")
 	}
-	env := []string{"EBB_EDGE_URL=" + pp.front, "EBB_GRIP_KEY=" + secret, "EBB_KEEP_ALIVE=1s", "EBB_PUBLISH_URL=" + pp.control}
+	env := []string{"EBB_EDGE_URL=" + pp.Front, "EBB_GRIP_KEY=" + secret, "EBB_KEEP_ALIVE=1s", "EBB_PUBLISH_URL=" + pp.Control}
 	connect, _ := function(t, "connect", env...)
 	setup, _ := function(t, "setup", env...)
 	notify, _ := function(t, "notify", env...)
@@ -113,7 +43,7 @@ func TestPushpinAsTheEdge(t *testing.T) {
 
 	got := ask(&aws.Front{Invoke: connect.Invoke}, "GET", "/api/sse", "", "Authorization", "Bearer "+token("ann"))
 	location := got.Header().Get("Location")
-	if got.Code != 307 || !strings.HasPrefix(location, pp.front+"/api/sse-setup?u=") {
+	if got.Code != 307 || !strings.HasPrefix(location, pp.Front+"/api/sse-setup?u=") {
 		t.Fatalf("got %d to %s", got.Code, location)
 	}
 	stream, keptAlive := open(t, location)
@@ -152,7 +82,7 @@ func TestPushpinAsTheEdge(t *testing.T) {
 		}
 	}
 	// A stream without a ticket of ours is refused through Pushpin as well.
-	resp := must(http.Get(pp.front + "/api/sse-setup?u=forged"))
+	resp := must(http.Get(pp.Front + "/api/sse-setup?u=forged"))
 	resp.Body.Close()
 	if resp.StatusCode != 403 {
 		t.Errorf("a forged ticket: %s", resp.Status)
@@ -160,15 +90,15 @@ func TestPushpinAsTheEdge(t *testing.T) {
 }
 
 // delivers tells whether a stream hears what is published.
-func (p pushpin) delivers(t *testing.T, mux *http.ServeMux) bool {
-	path := "/probe-" + strings.TrimPrefix(p.control, "http://127.0.0.1:")
+func delivers(t *testing.T, p pushpintest.Pushpin, mux *http.ServeMux) bool {
+	path := "/probe-" + strings.TrimPrefix(p.Control, "http://127.0.0.1:")
 	mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Grip-Hold", "stream")
 		w.Header().Set("Grip-Channel", "probe")
 	})
-	stream, _ := open(t, p.front+path)
-	resp, err := http.Post(p.control+"/publish/", "application/json", strings.NewReader(`{"items":[{"channel":"probe","formats":{"http-stream":{"content":"data: x\n\n"}}}]}`))
+	stream, _ := open(t, p.Front+path)
+	resp, err := http.Post(p.Control+"/publish/", "application/json", strings.NewReader(`{"items":[{"channel":"probe","formats":{"http-stream":{"content":"data: x\n\n"}}}]}`))
 	if err != nil {
 		return false
 	}

@@ -1,0 +1,2 @@
+// Package pushpintest runs Debian's Pushpin for tests.
+package pushpintest
