@@ -125,6 +125,11 @@ func (c *campaign) run(meanwhile func(context.Context, *rand.Rand)) history.Hist
 	c.Helper()
 	c.Logf("-history-seed %d", *seed)
 	c.name, c.hits, c.log, c.once = "campaign", map[fault]int{}, &log{}, c.TempDir()
+	c.Cleanup(func() { // also for what is found in the history later
+		if c.Failed() || testing.Verbose() {
+			c.Logf("one after the other:\n%s", c.log)
+		}
+	})
 	client, err := kafka.Open(kafka.Config{Seeds: c.seeds, Environment: c.name, Embedded: c.local, Types: []string{typ}})
 	if err != nil {
 		c.Fatal(err)
@@ -155,9 +160,6 @@ func (c *campaign) run(meanwhile func(context.Context, *rand.Rand)) history.Hist
 	h.Sent, h.Model = c.crowd.snapshot(), model
 	c.Logf("all answered within %v of the last fault", time.Since(began))
 	c.tell(h)
-	if c.Failed() || testing.Verbose() {
-		c.Logf("one after the other:\n%s", c.log)
-	}
 	return h
 }
 

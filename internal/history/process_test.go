@@ -44,7 +44,7 @@ func (l *log) add(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, line)
-	l.lines = l.lines[max(0, len(l.lines)-200):]
+	l.lines = l.lines[max(0, len(l.lines)-1000):]
 }
 
 func (l *log) String() string {
