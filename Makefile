@@ -10,7 +10,7 @@ VERSIONS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 golang.org/x/vuln/cmd/govu
 help:            ## what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: deps lint go fresh web aws e2e  ## all tests, on a fresh machine too (about 5 minutes)
+test: deps lint go fresh web aws e2e  ## all tests, on a fresh machine too (about 12 minutes)
 
 build:           ## the program, as ./ebb
 	$(GO) build -trimpath -o ebb ./cmd/ebb
