@@ -39,7 +39,8 @@ var imports = map[string]string{
 	"internal/tracing":         "",
 	"internal/broker":          "",
 	"internal/history":         ".",
-	"internal/kafkatest":       "",
+	"internal/kafkatest":       "internal/logtest",
+	"internal/logtest":         "",
 	"internal/kafkatest/kafka": "internal/kafkatest",
 	"internal/pushpintest":     "internal/kafkatest",
 	// what puts them together, and what shows them

@@ -16,7 +16,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +23,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ebb-events/ebb/internal/logtest"
 )
 
 // TestNoSecretsInLogs runs a whole system, does right and wrong with everything
@@ -40,7 +41,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 		c.add(strings.ToLower(name)+" key, bytes", string(secret))
 	}
 	s := start(t, t.TempDir(), "--log-level", "debug", "--first-use", "2s")
-	m := &mission{system: s, secret: c, said: &note{}}
+	m := &mission{system: s, secret: c, said: &logtest.Text{}}
 	anns := m.play(t)
 
 	sinks := m.look(t, anns)
@@ -111,30 +112,12 @@ func (c canaries) in(text []byte) (found []string) {
 type mission struct {
 	*system
 	secret canaries
-	said   *note // refusals, whole
-}
-
-// note is text that grows.
-type note struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (n *note) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.b.Write(b)
-}
-
-func (n *note) bytes() []byte {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return bytes.Clone(n.b.Bytes())
+	said   *logtest.Text // refusals, whole
 }
 
 // play does what users, strangers and publishers do. The streams of ann and bob
 // are the notes that it returns.
-func (m *mission) play(t *testing.T) map[string]*note {
+func (m *mission) play(t *testing.T) map[string]*logtest.Text {
 	ann, bob := m.login("ann"), m.login("bob")
 	for _, u := range []user{ann, bob} {
 		m.secret.add(u.name+"'s token", u.token)
@@ -147,7 +130,7 @@ func (m *mission) play(t *testing.T) map[string]*note {
 	_, sealed, _ := strings.Cut(ticket, ".") // before it is the name of its key
 	m.secret.add("her ticket", sealed)
 	opened := time.Now()
-	streams := map[string]*note{"stream of ann": m.record(at.String(), ""), "stream of bob": m.record(bob.redirect().String(), "")}
+	streams := map[string]*logtest.Text{"stream of ann": m.record(at.String(), ""), "stream of bob": m.record(bob.redirect().String(), "")}
 	anns := streams["stream of ann"]
 	m.heard(anns, "event: ebb.hello")
 	id := m.lastID(anns)
@@ -213,7 +196,7 @@ func (m *mission) play(t *testing.T) map[string]*note {
 	m.heard(anns, "with a token in it")
 	m.heard(streams["stream of bob"], "with a token in it")
 	for name, stream := range streams {
-		if strings.Contains(string(stream.bytes()), foreign[:30]) {
+		if strings.Contains(stream.String(), foreign[:30]) {
 			t.Errorf("%s has a token that a reply carried", name)
 		}
 	}
@@ -271,7 +254,7 @@ func (m *mission) refuse(method, url, body string, header http.Header) *http.Res
 }
 
 // record reads a stream, as it is, for as long as the test runs.
-func (m *mission) record(url, lastID string) *note {
+func (m *mission) record(url, lastID string) *logtest.Text {
 	m.t.Helper()
 	req, err := http.NewRequestWithContext(m.t.Context(), "GET", url, nil)
 	if err != nil {
@@ -285,7 +268,7 @@ func (m *mission) record(url, lastID string) *note {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		m.t.Fatal(err, resp)
 	}
-	n := &note{}
+	n := &logtest.Text{}
 	fmt.Fprintln(n, resp.Header)
 	go func() {
 		defer resp.Body.Close()
@@ -295,32 +278,32 @@ func (m *mission) record(url, lastID string) *note {
 }
 
 // heard waits until a stream has said that.
-func (m *mission) heard(stream *note, what string) {
+func (m *mission) heard(stream *logtest.Text, what string) {
 	m.t.Helper()
-	for end := time.Now().Add(soon); !bytes.Contains(stream.bytes(), []byte(what)); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(soon); !strings.Contains(stream.String(), what); pause(m.t.Context(), 10*time.Millisecond) {
 		if time.Now().After(end) {
-			m.t.Fatalf("no %q on a stream:\n%s", what, stream.bytes())
+			m.t.Fatalf("no %q on a stream:\n%s", what, stream)
 		}
 	}
 }
 
 // lastID is the latest id of a stream.
-func (m *mission) lastID(stream *note) string {
+func (m *mission) lastID(stream *logtest.Text) string {
 	m.t.Helper()
-	_, id, ok := strings.Cut(string(stream.bytes()), "\nid: ")
+	_, id, ok := strings.Cut(stream.String(), "\nid: ")
 	id, _, _ = strings.Cut(id, "\n")
 	if !ok || strings.Count(id, ".") != 6 {
-		m.t.Fatalf("no id on\n%s", stream.bytes())
+		m.t.Fatalf("no id on\n%s", stream)
 	}
 	return id
 }
 
 // look returns all that was written anywhere, by where.
-func (m *mission) look(t *testing.T, streams map[string]*note) map[string][]byte {
+func (m *mission) look(t *testing.T, streams map[string]*logtest.Text) map[string][]byte {
 	t.Helper()
-	all := map[string][]byte{"log": []byte(m.system.said()), "refusals": m.said.bytes()}
+	all := map[string][]byte{"log": []byte(m.system.said()), "refusals": []byte(m.said.String())}
 	for name, stream := range streams {
-		all[name] = stream.bytes()
+		all[name] = []byte(stream.String())
 	}
 	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"} {
 		all["admin "+path] = m.do("GET", "http://"+m.addrOf("admin")+path, nil, nil).body
@@ -420,7 +403,7 @@ func (m *mission) create(t *testing.T, topic string) {
 }
 
 // plant puts secrets where the search must find them.
-func (m *mission) plant(t *testing.T, streams map[string]*note) {
+func (m *mission) plant(t *testing.T, streams map[string]*logtest.Text) {
 	t.Helper()
 	half := func(name string) string { return m.secret[name][0] }
 	items, _ := json.Marshal(map[string]any{"items": []any{map[string]any{"channel": "ann", "formats": map[string]any{

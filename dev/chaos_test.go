@@ -28,6 +28,7 @@ import (
 
 	"github.com/ebb-events/ebb/internal/broker"
 	"github.com/ebb-events/ebb/internal/kafkatest"
+	"github.com/ebb-events/ebb/internal/logtest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -102,7 +103,7 @@ type town struct {
 	secret  []byte
 	gateway string
 	parts   []*part
-	logs    safeBuffer
+	logs    logtest.Text
 }
 
 type part struct {
@@ -111,21 +112,8 @@ type part struct {
 	cmd  *exec.Cmd
 }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
 func (w *town) said() string {
-	w.logs.mu.Lock()
-	defer w.logs.mu.Unlock()
-	return w.logs.b.String()
+	return w.logs.String()
 }
 
 // newTown starts the parts, all of them with those flags too.

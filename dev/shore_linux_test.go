@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/internal/broker"
+	"github.com/ebb-events/ebb/internal/logtest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -297,7 +298,7 @@ func (v *visit) over() (names []string, err error) {
 // program is a process with all its children.
 type program struct {
 	cmd  *exec.Cmd
-	logs safeBuffer
+	logs logtest.Text
 	gone chan struct{}
 }
 
@@ -317,9 +318,7 @@ func run(t testing.TB, cmd *exec.Cmd) *program {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			p.logs.mu.Lock()
-			defer p.logs.mu.Unlock()
-			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), p.logs.b.String())
+			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), &p.logs)
 		}
 	})
 	return p

@@ -3,7 +3,6 @@
 package edge_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -15,11 +14,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ebb-events/ebb/internal/logtest"
 	"github.com/ebb-events/ebb/internal/pushpintest"
 	"github.com/ebb-events/ebb/sse"
 )
@@ -155,7 +154,7 @@ func (x *exchange) ask(t *testing.T, l live, ch string) string {
 		return stalled + err.Error()
 	}
 	defer resp.Body.Close()
-	body := new(shared)
+	body := new(logtest.Text)
 	done := make(chan bool)
 	go func() {
 		defer close(done)
@@ -174,8 +173,8 @@ func (x *exchange) ask(t *testing.T, l live, ch string) string {
 const ping = ": ping\n\n"
 
 // play publishes to a stream once it is held, and then closes it.
-func (x *exchange) play(t *testing.T, l live, ch string, body *shared, done chan bool) {
-	if !body.wait(done, ping, func() { l.post(t, ch, `{"channel":"CH","http-stream":{"content":": ping\n\n"}}`) }) {
+func (x *exchange) play(t *testing.T, l live, ch string, body *logtest.Text, done chan bool) {
+	if !wait(body, done, ping, func() { l.post(t, ch, `{"channel":"CH","http-stream":{"content":": ping\n\n"}}`) }) {
 		return
 	}
 	for i := range max(len(x.publish), len(x.awaits)) { // channels have no order among each other
@@ -183,7 +182,7 @@ func (x *exchange) play(t *testing.T, l live, ch string, body *shared, done chan
 			l.post(t, ch, x.publish[i])
 		}
 		if i < len(x.awaits) {
-			body.wait(done, x.awaits[i], func() {})
+			wait(body, done, x.awaits[i], func() {})
 		}
 	}
 	l.post(t, ch, `{"channel":"CH","http-stream":{"action":"close","content":""}}`)
@@ -238,28 +237,10 @@ func (l live) send(t *testing.T, method, path, body string, headers ...string) (
 	return resp.StatusCode, string(must(io.ReadAll(resp.Body)))
 }
 
-// shared is a body that grows while others look at it.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// wait calls try again and again until s has text. It returns false if done.
-func (s *shared) wait(done chan bool, text string, try func()) bool {
+// wait calls try again and again until body has text. It returns false if done.
+func wait(body *logtest.Text, done chan bool, text string, try func()) bool {
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		if strings.Contains(s.String(), text) {
+		if strings.Contains(body.String(), text) {
 			return true
 		}
 		try()

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/internal/kafkatest"
+	"github.com/ebb-events/ebb/internal/logtest"
 	"github.com/ebb-events/ebb/kafka"
 )
 
@@ -47,7 +47,7 @@ func TestLogin(t *testing.T) {
 				c.Login.Secret = func(context.Context) (string, error) { return "", errors.New("the vault is closed") }
 			}, "the vault is closed"},
 		}
-		var logged lockedBuffer
+		var logged logtest.Text
 		for name, tt := range tests {
 			cfg := g.as("gateway")
 			cfg.Log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -69,24 +69,6 @@ func TestLogin(t *testing.T) {
 			g.Errorf("logged %.2000s", text)
 		}
 	})
-}
-
-// lockedBuffer is a buffer for many.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestTLSToWhoSpeaksNone(t *testing.T) {

@@ -1,7 +1,6 @@
 package lambda_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/internal/aws"
+	"github.com/ebb-events/ebb/internal/logtest"
 )
 
 var names = []string{"connect", "setup", "notify", "command"}
@@ -81,13 +81,13 @@ func environment(more ...string) []string {
 }
 
 // function runs a program until the test ends.
-func function(t testing.TB, name string, env ...string) (*aws.Function, *log) {
+func function(t testing.TB, name string, env ...string) (*aws.Function, *logtest.Text) {
 	t.Helper()
 	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &log{}
+	said := &logtest.Text{}
 	f := &aws.Function{Name: name, Path: filepath.Join(dir, name, "bootstrap"), Env: environment(env...), Log: said, Timeout: 10 * time.Second}
 	t.Cleanup(func() {
 		f.Close()
@@ -98,28 +98,10 @@ func function(t testing.TB, name string, env ...string) (*aws.Function, *log) {
 	return f, said
 }
 
-// log is what programs say.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // audits are the audit lines that were said, once the program has ended.
-func (l *log) audits(f *aws.Function) (lines []string) {
+func audits(f *aws.Function, said *logtest.Text) (lines []string) {
 	f.Close()
-	for line := range strings.Lines(l.String()) {
+	for line := range strings.Lines(said.String()) {
 		if strings.Contains(line, `"msg":"audit"`) {
 			lines = append(lines, line)
 		}
@@ -181,7 +163,7 @@ func TestSetUpOfARedirect(t *testing.T) {
 	if err != nil || in.Hold == nil || len(in.Hold.Channels) != 1 || in.Hold.Channels[0].Name != "ann" || in.Hold.KeepAlive == nil || in.Hold.KeepAlive.Timeout != 20*time.Second {
 		t.Errorf("got %d %s, %v", got.Code, got.Body, err)
 	}
-	if lines := said.audits(setup); len(lines) != 0 {
+	if lines := audits(setup, said); len(lines) != 0 {
 		t.Errorf("refused: %q", lines)
 	}
 }
@@ -199,7 +181,7 @@ func TestForgedTicketIs403AndOneAuditLine(t *testing.T) {
 	} {
 		setup, said := function(t, "setup")
 		got := ask(&aws.Front{Invoke: setup.Invoke}, "GET", "/api/sse-setup?"+forged, "", "Grip-Sig", gripSig(gripKey, "ebb"))
-		lines := said.audits(setup)
+		lines := audits(setup, said)
 		if got.Code != http.StatusForbidden || strings.Contains(got.Body.String(), "ann") {
 			t.Errorf("%s: got %d %s", name, got.Code, got.Body)
 		}
@@ -227,7 +209,7 @@ func TestForgedGripSigIs403AndOneAuditLine(t *testing.T) {
 			header = nil
 		}
 		got := ask(&aws.Front{Invoke: setup.Invoke}, "GET", "/api/sse-setup?"+query, "", header...)
-		lines := said.audits(setup)
+		lines := audits(setup, said)
 		if got.Code != http.StatusForbidden || len(lines) != 1 || !strings.Contains(lines[0], `"action":"sse-setup","outcome":"refused","reason":"signature"`) {
 			t.Errorf("%s: got %d %s, audit\n%s", name, got.Code, got.Body, strings.Join(lines, ""))
 		}
@@ -271,7 +253,7 @@ func TestEveryFront(t *testing.T) {
 			t.Errorf("%s: connect answers set-up with %d", name, got.Code)
 		}
 	}
-	for _, line := range said.audits(connect) {
+	for _, line := range audits(connect, said) {
 		if !strings.Contains(line, `"address":"203.0.113.9"`) {
 			t.Errorf("the browser's address is not in %s", line)
 		}

@@ -1,7 +1,6 @@
 package kafkatest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ebb-events/ebb/internal/logtest"
 )
 
 // settings are a node's. Groups form without waiting for latecomers, times may
@@ -58,25 +59,7 @@ type node struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd // nil while it is dead
 	ended chan struct{}
-	log   *log // since the last start
-}
-
-// log is what a node says.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log   *logtest.Text // since the last start
 }
 
 // RunCluster runs n nodes, with their data in dir, which must be empty. The
@@ -171,7 +154,7 @@ func (d *node) format() error {
 func (d *node) start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.log = &log{}
+	d.log = &logtest.Text{}
 	cmd, ended := d.java("kafka.Kafka", d.config), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	if err := cmd.Start(); err != nil {
