@@ -206,7 +206,7 @@ func (m *mission) play(t *testing.T) map[string]*logtest.Text {
 
 	// Late: the URL alone, with a cursor in the URL, with a proof; each to the edge.
 	for time.Since(opened) < 2500*time.Millisecond {
-		time.Sleep(20 * time.Millisecond)
+		pause(t.Context(), 20*time.Millisecond)
 	}
 	stream := http.Header{"Accept": {"text/event-stream"}}
 	for _, late := range []string{at.String(), at.String() + "&cursor=" + id} {

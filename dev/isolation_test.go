@@ -63,7 +63,7 @@ func TestNoForeignEvents(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%q has heard %v", l.name, l.copy())
 			}
-			time.Sleep(10 * time.Millisecond)
+			pause(t.Context(), 10*time.Millisecond)
 		}
 	}
 	for _, l := range c.all {
