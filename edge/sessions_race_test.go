@@ -15,7 +15,7 @@ import (
 func TestNoStreamSlipsThroughARevocation(t *testing.T) {
 	const before, since = 6, 3
 	for range 150 {
-		inSessions(t, func(topic *sessions, a, _ *world) {
+		inSessions(t, func(topic sessions, a, _ *world) {
 			behind := session.Place{Life: session.Life{1}, Next: 1}.String()
 			var all sync.WaitGroup
 			clients := make([]*client, before+since)
@@ -32,7 +32,7 @@ func TestNoStreamSlipsThroughARevocation(t *testing.T) {
 			}
 			all.Go(func() {
 				spin()
-				topic.write(session.Record{Kind: session.Revoke, User: "ann"})
+				must(topic.Append(t.Context(), session.Record{Kind: session.Revoke, User: "ann"}))
 			})
 			all.Go(func() {
 				spin()

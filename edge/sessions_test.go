@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,64 +13,22 @@ import (
 	"github.com/ebb-events/ebb/edge"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/session"
+	"github.com/ebb-events/ebb/session/sessiontest"
 	"github.com/ebb-events/ebb/sse"
 )
 
-// sessions is the topic of what becomes of sessions.
-type sessions struct {
-	mu      sync.Mutex
-	entries []session.Entry
-	changed chan struct{} // closed and renewed when there is more
-	hidden  bool          // readers are not told of what comes
-}
+// sessions is the topic of what becomes of sessions, for a test that waits until
+// all have heard.
+type sessions struct{ *sessiontest.Topic }
 
-func newSessions() *sessions { return &sessions{changed: make(chan struct{})} }
-
-func (s *sessions) change(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f()
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// write adds a record and returns the place behind it.
-func (s *sessions) write(r session.Record) (behind session.Place) {
-	s.change(func() {
-		s.entries = append(s.entries, session.Entry{Record: r, Offset: int64(len(s.entries)), Time: time.Now()})
-		behind = session.Place{Life: session.Life{1}, Next: int64(len(s.entries))}
-	})
-	return behind
-}
-
-// tell is write for a test that waits until all have heard.
-func (s *sessions) tell(r session.Record) (behind session.Place) {
+func (s sessions) tell(r session.Record) (behind session.Place) {
 	defer synctest.Wait()
-	return s.write(r)
+	return must(s.Append(context.Background(), r))
 }
 
-func (s *sessions) hide(yes bool) {
-	s.change(func() { s.hidden = yes })
+func (s sessions) hide(yes bool) {
+	s.Hide(yes)
 	synctest.Wait()
-}
-
-func (s *sessions) Follow(ctx context.Context, handle func(session.Batch)) error {
-	for next := int64(0); ; {
-		s.mu.Lock()
-		b := session.Batch{Life: session.Life{1}, High: int64(len(s.entries)), Next: next}
-		if !s.hidden {
-			b.Entries, b.Next = s.entries[next:], b.High
-		}
-		changed := s.changed
-		s.mu.Unlock()
-		next = b.Next
-		handle(b)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // setUpSession answers as a gateway with sessions does: ?p= is a letter of the
@@ -91,9 +48,9 @@ func setUpSession(w http.ResponseWriter, r *http.Request) {
 
 // inSessions runs a test in a bubble with two edges that have read their log and
 // the sessions.
-func inSessions(t *testing.T, test func(topic *sessions, a, b *world)) {
+func inSessions(t *testing.T, test func(topic sessions, a, b *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		topic, log := newSessions(), newLog()
+		topic, log := sessions{sessiontest.NewTopic()}, newLog()
 		a := &world{t: t, log: log, origin: setUpSession}
 		b := &world{t: t, log: log, origin: setUpSession}
 		for _, w := range []*world{a, b} {
@@ -120,7 +77,7 @@ func TestRevokeEndsStreams(t *testing.T) {
 		{"a user", session.Record{Kind: session.Revoke, User: "ann"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inSessions(t, func(topic *sessions, a, b *world) {
+			inSessions(t, func(topic sessions, a, b *world) {
 				one, same := a.open("/?u=ann&p=p&began="+start0, ""), b.open("/?u=ann&p=p&began="+start0, "")
 				other, bob := b.open("/?u=ann&p=q&began="+start0, ""), a.open("/?u=bob&p=p&began="+start0, "")
 				for _, c := range []*client{one, same, other, bob} {
@@ -161,7 +118,7 @@ func TestRevokeEndsStreams(t *testing.T) {
 }
 
 func TestEdgeThatStartsLaterKnowsWhatWasRevoked(t *testing.T) {
-	inSessions(t, func(topic *sessions, a, _ *world) {
+	inSessions(t, func(topic sessions, a, _ *world) {
 		topic.tell(session.Record{Kind: session.Revoke, User: "ann"})
 		topic.hide(true)
 		late := &world{t: a.t, log: a.log, origin: setUpSession}
@@ -185,7 +142,7 @@ func TestEdgeThatStartsLaterKnowsWhatWasRevoked(t *testing.T) {
 // TestSessionThatBeganSinceIsWaitedFor: an edge that lags behind the gateway
 // judges nothing before it knows as much, and ends no stream by mistake.
 func TestSessionThatBeganSinceIsWaitedFor(t *testing.T) {
-	inSessions(t, func(topic *sessions, a, _ *world) {
+	inSessions(t, func(topic sessions, a, _ *world) {
 		topic.hide(true)
 		behind := topic.tell(session.Record{Kind: session.Revoke, User: "ann"})
 		c := a.connect("/?u=ann&p=p&began="+behind.String(), "")
@@ -208,7 +165,7 @@ func TestSessionThatBeganSinceIsWaitedFor(t *testing.T) {
 
 // TestRenewalExtendsTheStreamsOfItsSession alone, and they are warned again.
 func TestRenewalExtendsTheStreamsOfItsSession(t *testing.T) {
-	inSessions(t, func(topic *sessions, a, b *world) {
+	inSessions(t, func(topic sessions, a, b *world) {
 		begun := time.Now()
 		mine, tab := a.open("/?u=ann&p=p&ttl=90&began="+start0, ""), b.open("/?u=ann&p=p&ttl=90&began="+start0, "")
 		phone, bob := a.open("/?u=ann&p=q&ttl=90&began="+start0, ""), b.open("/?u=bob&p=p&ttl=90&began="+start0, "")
@@ -259,7 +216,7 @@ func jsonInt(n int64) string {
 // TestStreamsOfOthersAreNotRevoked: a back end that knows no sessions may call a
 // channel as a user is called.
 func TestStreamsOfOthersAreNotRevoked(t *testing.T) {
-	inSessions(t, func(topic *sessions, a, _ *world) {
+	inSessions(t, func(topic sessions, a, _ *world) {
 		topic.hide(true) // and needs no sessions
 		a.origin = holdFor("", "Content-Type", sse.ContentType, "Grip-Channel", "ann")
 		c := a.open("/", "")
@@ -277,7 +234,7 @@ func TestStreamsOfOthersAreNotRevoked(t *testing.T) {
 func TestRevokeFindsStreamsThatMove(t *testing.T) {
 	for _, when := range []string{"before", "after", "long after", "only renewed"} {
 		t.Run(when, func(t *testing.T) {
-			inSessions(t, func(topic *sessions, a, _ *world) {
+			inSessions(t, func(topic sessions, a, _ *world) {
 				begun := time.Now()
 				c := a.connect("/?u=ann&p=p&ttl=90&began="+start0, "")
 				synctest.Wait() // it is stuck at its first byte
@@ -328,7 +285,7 @@ func TestRevokeFindsStreamsThatMove(t *testing.T) {
 
 // TestRevokedByeHasNoID: its position may lie past what was not sent.
 func TestRevokedByeHasNoID(t *testing.T) {
-	inSessions(t, func(topic *sessions, a, _ *world) {
+	inSessions(t, func(topic sessions, a, _ *world) {
 		topic.tell(session.Record{Kind: session.Revoke, User: "ann"})
 		c := a.open("/?u=ann&p=p&began="+start0, channel.Cursor{Generation: channel.Generation{7}}.String())
 		if e := c.next(); e.Name != "ebb.bye" || e.ID != "" || e.Retry == 0 {

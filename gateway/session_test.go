@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,66 +15,13 @@ import (
 	"github.com/ebb-events/ebb/gateway"
 	"github.com/ebb-events/ebb/grip"
 	"github.com/ebb-events/ebb/session"
+	"github.com/ebb-events/ebb/session/sessiontest"
 )
 
-// sessions is the topic of what becomes of sessions.
-type sessions struct {
-	mu      sync.Mutex
-	records []session.Entry
-	changed chan struct{} // closed and renewed when there is more
-	away    bool
-	hidden  bool // readers are not told of what comes
-}
-
-func newSessions() *sessions { return &sessions{changed: make(chan struct{})} }
-
-func (s *sessions) Append(_ context.Context, r session.Record) (session.Place, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return session.Place{}, errors.New("away")
-	}
-	s.records = append(s.records, session.Entry{Record: r, Offset: int64(len(s.records)), Time: time.Now()})
-	s.tell()
-	return session.Place{Life: session.Life{1}, Next: int64(len(s.records))}, nil
-}
-
-func (s *sessions) tell() {
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// hide has readers see nothing new, until it is undone.
-func (s *sessions) hide(yes bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hidden = yes
-	s.tell()
-}
-
-func (s *sessions) Follow(ctx context.Context, handle func(session.Batch)) error {
-	for next := int64(0); ; {
-		s.mu.Lock()
-		b := session.Batch{Life: session.Life{1}, High: int64(len(s.records)), Next: next}
-		if !s.hidden {
-			b.Entries, b.Next = s.records[next:], b.High
-		}
-		changed := s.changed
-		s.mu.Unlock()
-		next = b.Next
-		handle(b)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
 // inSession runs a test in a bubble, with gateways on one topic that have read it.
-func inSession(t *testing.T, n int, test func(topic *sessions, ws []*world)) {
+func inSession(t *testing.T, n int, test func(topic *sessiontest.Topic, ws []*world)) {
 	synctest.Test(t, func(t *testing.T) {
-		topic := newSessions()
+		topic := sessiontest.NewTopic()
 		ctx, stop := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		var ws []*world
@@ -130,7 +76,7 @@ func TestRevokedTicketsAreWorthless(t *testing.T) {
 		"operator, user": {byOperator(`{"user":"ann"}`), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inSession(t, 2, func(topic *sessions, ws []*world) {
+			inSession(t, 2, func(topic *sessiontest.Topic, ws []*world) {
 				one, other, bob := ws[0].stream("ann"), ws[1].stream("ann"), ws[0].stream("bob")
 				if a := tt.revoke(ws[1], one); a.Code != 204 || a.Body.Len() > 0 {
 					t.Fatalf("got %d %s", a.Code, a.Body)
@@ -174,7 +120,7 @@ func (w *world) operator(body string) *httptest.ResponseRecorder {
 }
 
 func TestRenewedTicketIsGoodUntilTheNewEnd(t *testing.T) {
-	inSession(t, 2, func(_ *sessions, ws []*world) {
+	inSession(t, 2, func(_ *sessiontest.Topic, ws []*world) {
 		s, other := ws[0].stream("ann"), ws[0].stream("ann")
 		tick := func(d time.Duration) {
 			for _, w := range ws {
@@ -212,7 +158,7 @@ func TestRenewedTicketIsGoodUntilTheNewEnd(t *testing.T) {
 
 // TestSessionIsNamedByAnEventOfIt: and by nothing else, nor by anybody else.
 func TestSessionIsNamedByAnEventOfIt(t *testing.T) {
-	inSession(t, 1, func(topic *sessions, ws []*world) {
+	inSession(t, 1, func(topic *sessiontest.Topic, ws []*world) {
 		w := ws[0]
 		anns, bobs := w.stream("ann"), w.stream("bob")
 		made := channel.Cursor{Partition: 1, Offset: 2, Proof: strings.Repeat("A", 22)}.String()
@@ -242,7 +188,7 @@ func TestSessionIsNamedByAnEventOfIt(t *testing.T) {
 				t.Errorf("%s: logging out got %d %s, want %d", tt.name, a.Code, a.Body, tt.logOut)
 			}
 		}
-		if n := len(topic.records); n != 1 {
+		if n := len(topic.Entries()); n != 1 {
 			t.Errorf("%d records were written, want that of one's own", n)
 		}
 		if a := w.as("ann", "DELETE", "/api/sse", "", "Last-Event-ID", anns.id); a.Code != 204 {
@@ -256,7 +202,7 @@ func TestSessionIsNamedByAnEventOfIt(t *testing.T) {
 
 // TestSessionsTakeAToken: nobody else's page, and nobody without one.
 func TestSessionsTakeAToken(t *testing.T) {
-	inSession(t, 1, func(topic *sessions, ws []*world) {
+	inSession(t, 1, func(topic *sessiontest.Topic, ws []*world) {
 		w := ws[0]
 		s := w.stream("ann")
 		for _, to := range [][2]string{{"POST", "/api/sse/renew"}, {"DELETE", "/api/sse"}} {
@@ -266,8 +212,8 @@ func TestSessionsTakeAToken(t *testing.T) {
 		old := w.token("ann")
 		w.now = w.now.Add(time.Hour + 30*time.Second) // within the leeway
 		isProblem(t, w.ask("POST", "/api/sse/renew", "", "Last-Event-ID", s.id, "Authorization", "Bearer "+old), http.StatusUnauthorized)
-		if len(topic.records) > 0 {
-			t.Errorf("got %v written", topic.records)
+		if len(topic.Entries()) > 0 {
+			t.Errorf("got %v written", topic.Entries())
 		}
 	})
 }
@@ -275,10 +221,10 @@ func TestSessionsTakeAToken(t *testing.T) {
 // TestNothingIsPromisedWithoutTheTopic: 503 where it cannot be written, and
 // before it was read.
 func TestNothingIsPromisedWithoutTheTopic(t *testing.T) {
-	inSession(t, 1, func(topic *sessions, ws []*world) {
+	inSession(t, 1, func(topic *sessiontest.Topic, ws []*world) {
 		w := ws[0]
 		s := w.stream("ann")
-		topic.away = true
+		topic.Away()
 		isProblem(t, w.as("ann", "POST", "/api/sse/renew", "", "Last-Event-ID", s.id), http.StatusServiceUnavailable)
 		isProblem(t, w.as("ann", "DELETE", "/api/sse", ""), http.StatusServiceUnavailable)
 		isProblem(t, w.operator(`{"user":"ann"}`), http.StatusServiceUnavailable)
@@ -286,10 +232,10 @@ func TestNothingIsPromisedWithoutTheTopic(t *testing.T) {
 			t.Errorf("got %d: a revocation that was not promised took place", got)
 		}
 	})
-	inSession(t, 1, func(topic *sessions, ws []*world) {
+	inSession(t, 1, func(topic *sessiontest.Topic, ws []*world) {
 		s := ws[0].stream("ann")
 		ws[0].as("ann", "DELETE", "/api/sse", "")
-		topic.hide(true)
+		topic.Hide(true)
 		w := newWorld(t, func(c *gateway.Config) { c.Sessions = topic })
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error)
@@ -301,7 +247,7 @@ func TestNothingIsPromisedWithoutTheTopic(t *testing.T) {
 		}
 		isProblem(t, w.setUp(s.u), http.StatusServiceUnavailable)
 		isProblem(t, w.as("ann", "POST", "/api/sse", ""), http.StatusServiceUnavailable)
-		topic.hide(false)
+		topic.Hide(false)
 		synctest.Wait()
 		if got := w.setUp(s.u).Code; w.gw.Ready() != nil || got != 403 {
 			t.Errorf("got %d after it has read", got)
@@ -315,7 +261,7 @@ func TestNothingIsPromisedWithoutTheTopic(t *testing.T) {
 // gateway issues before it has heard of a revocation falls under it, and what
 // one issues that has is good, however wrong its clock.
 func TestGatewayThatLagsIssuesWhatWasRevoked(t *testing.T) {
-	inSession(t, 2, func(topic *sessions, ws []*world) {
+	inSession(t, 2, func(topic *sessiontest.Topic, ws []*world) {
 		fast, slow := ws[0], ws[1]
 		fast.now, slow.now = fast.now.Add(30*time.Second), slow.now.Add(-30*time.Second)
 		before := fast.stream("ann")
@@ -324,10 +270,10 @@ func TestGatewayThatLagsIssuesWhatWasRevoked(t *testing.T) {
 		}
 		synctest.Wait()
 		after := slow.stream("ann")
-		topic.hide(true)
+		topic.Hide(true)
 		topic.Append(context.Background(), session.Record{Kind: session.Revoke, User: "bob"})
 		lagging := fast.stream("bob")
-		topic.hide(false)
+		topic.Hide(false)
 		synctest.Wait()
 		for what, got := range map[string][2]int{
 			"issued before, by a clock ahead": {slow.resumes(before), 403}, "issued after, by a clock behind": {fast.resumes(after), 200},
@@ -341,7 +287,7 @@ func TestGatewayThatLagsIssuesWhatWasRevoked(t *testing.T) {
 }
 
 func TestRevokeIsOfWhatIsAsked(t *testing.T) {
-	inSession(t, 1, func(topic *sessions, ws []*world) {
+	inSession(t, 1, func(topic *sessiontest.Topic, ws []*world) {
 		w := ws[0]
 		for _, body := range []string{"", "{}", `{"user":""}`, `{"user":"ann","session":"x"}`, `{"usr":"ann"}`, `{"user":"ann","all":true}`, `{"user":"a\u0000b"}`, `[]`, strings.Repeat(" ", 5000) + `{"user":"ann"}`} {
 			isProblem(t, w.operator(body), http.StatusBadRequest)
@@ -357,8 +303,8 @@ func TestRevokeIsOfWhatIsAsked(t *testing.T) {
 		a = httptest.NewRecorder()
 		w.gw.Revoke(a, r)
 		isProblem(t, a, http.StatusForbidden)
-		if len(topic.records) > 0 {
-			t.Errorf("got %v written", topic.records)
+		if len(topic.Entries()) > 0 {
+			t.Errorf("got %v written", topic.Entries())
 		}
 	})
 }
