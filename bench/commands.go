@@ -29,7 +29,7 @@ type Commands struct {
 	StateSize int           // bytes of each, as stored; 300 if zero, at least [MinState]
 
 	Settle   time.Duration                     // most time to let memory settle; 20 s if zero
-	Progress func(step string, done, want int) // is told of progress; may be nil
+	Progress func(step string, done, want int) // is told of progress, one call at a time; may be nil
 
 	service string // path of the program that is measured
 }

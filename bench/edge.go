@@ -32,7 +32,7 @@ type Edge struct {
 
 	Settle   time.Duration                     // most time to let memory settle; a minute if zero
 	Patience time.Duration                     // how long nothing may come before it counts as lost; 10 s if zero
-	Progress func(step string, done, want int) // is told of progress; may be nil
+	Progress func(step string, done, want int) // is told of progress, one call at a time; may be nil
 }
 
 // Parts are what can be measured.

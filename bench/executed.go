@@ -82,14 +82,14 @@ func (c Commands) send(ctx context.Context, r *rig) error {
 	sender := r.client.Sender()
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range hands {
+	for hand := range hands {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < c.Load && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				id := instanceID(i % c.Instances)
 				if err := sender.Send(ctx, ServiceType, id, command(id, i, "")); err != nil {
 					stop(fmt.Errorf("sending: %w", err))
 				}
-				if i%1000 == 0 {
+				if hand == 0 { // one hand tells for all
 					c.Progress(c.Name+": sending", i, c.Load)
 				}
 			}
