@@ -77,9 +77,14 @@ func outlive(t *testing.T, broker, direct string, local bool, goAway func(), com
 	defer end()
 	var all sync.WaitGroup
 	all.Go(func() { users.run(ctx, *seed, 4) })
+	topics, err := newReader(seeds, "away")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer topics.cl.Close()
 	answered := 0
 	for answered == 0 && sleep(ctx, 200*time.Millisecond) {
-		h, _ := record(ctx, seeds, "away")
+		h, _ := topics.look(ctx)
 		answered = len(h.Replies)
 	}
 	goAway()

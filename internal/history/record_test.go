@@ -19,79 +19,100 @@ import (
 	"github.com/ebb-events/ebb/internal/history"
 )
 
-// record reads all topics of the type, as a reader of committed records sees
-// them, up to where they end at the call.
-func record(ctx context.Context, seeds []string, environment string) (h history.History, err error) {
-	dead := ebb.Topic(typ, ebb.Commands, environment) + "-dead"
-	lists := map[string]*[]ebb.Record{
-		ebb.Topic(typ, ebb.Commands, environment):   &h.Commands,
-		ebb.Topic(typ, ebb.Events, environment):     &h.Events,
-		ebb.Topic(typ, ebb.Replies, environment):    &h.Replies,
-		ebb.Topic(typ, ebb.Aggregates, environment): &h.States,
-		dead: &h.Dead,
+// reader reads all topics of the type, as a reader of committed records sees
+// them.
+type reader struct {
+	cl       *kgo.Client
+	commands string // the topic that is looked at last
+	dead     string // the one that there may not be
+	lists    map[string]*[]ebb.Record
+	next     map[string]map[int32]int64 // the offset of what was not read yet
+	h        history.History
+}
+
+func newReader(seeds []string, environment string) (*reader, error) {
+	r := &reader{commands: ebb.Topic(typ, ebb.Commands, environment), next: map[string]map[int32]int64{}}
+	r.dead = r.commands + "-dead"
+	r.lists = map[string]*[]ebb.Record{
+		r.commands:                                  &r.h.Commands,
+		r.dead:                                      &r.h.Dead,
+		ebb.Topic(typ, ebb.Events, environment):     &r.h.Events,
+		ebb.Topic(typ, ebb.Replies, environment):    &r.h.Replies,
+		ebb.Topic(typ, ebb.Aggregates, environment): &r.h.States,
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.MetadataMinAge(100*time.Millisecond))
+	var err error
+	r.cl, err = kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.MetadataMinAge(100*time.Millisecond))
+	return r, err
+}
+
+// look reads on, at least to where the topics end at the call, and returns all
+// so far.
+func (r *reader) look(ctx context.Context) (history.History, error) {
+	ends, err := r.ends(ctx)
 	if err != nil {
-		return h, err
+		return r.h, err
 	}
-	defer cl.Close()
-	var topics []string
-	for topic := range lists {
-		topics = append(topics, topic)
+	from := map[string]map[int32]kgo.Offset{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if r.next[o.Topic] == nil {
+			r.next[o.Topic], from[o.Topic] = map[int32]int64{}, map[int32]kgo.Offset{}
+			for partition := range ends[o.Topic] {
+				from[o.Topic][partition] = kgo.NewOffset().AtStart()
+			}
+		}
+	})
+	r.cl.AddConsumePartitions(from)
+	behind := func() (n int) {
+		ends.Each(func(o kadm.ListedOffset) {
+			if r.next[o.Topic][o.Partition] < o.Offset {
+				n++
+			}
+		})
+		return n
 	}
-	there, err := kadm.NewClient(cl).ListTopics(ctx, topics...)
+	var trouble error // which passes, or reading does not end
+	for behind() > 0 {
+		f := r.cl.PollFetches(ctx)
+		f.EachRecord(func(k *kgo.Record) {
+			if !k.Attrs.IsControl() {
+				*r.lists[k.Topic] = append(*r.lists[k.Topic], taken(k, k.Topic == r.dead))
+			}
+			r.next[k.Topic][k.Partition] = k.Offset + 1
+		})
+		if ctx.Err() != nil {
+			return r.h, fmt.Errorf("reading what the topics hold: %w with %d partitions to go, after %v", ctx.Err(), behind(), trouble)
+		}
+		f.EachError(func(topic string, partition int32, err error) {
+			trouble = fmt.Errorf("%s/%d: %w", topic, partition, err)
+		})
+	}
+	return r.h, nil
+}
+
+// ends lists where the topics end. Commands come last: one that comes meanwhile
+// may have no answer yet, but there is no answer without its command.
+func (r *reader) ends(ctx context.Context) (kadm.ListedOffsets, error) {
+	adm := kadm.NewClient(r.cl)
+	there, err := adm.ListTopics(ctx, slices.Collect(maps.Keys(r.lists))...)
 	if err != nil {
-		return h, err
+		return nil, err
 	}
-	if there[dead].Err != nil { // nothing died yet
-		delete(there, dead)
+	if there[r.dead].Err != nil { // nothing died yet
+		delete(there, r.dead)
 	}
-	// Commands last: one that comes meanwhile may have no answer yet, but there
-	// is no answer without its command.
 	ends := kadm.ListedOffsets{}
-	commands := ebb.Topic(typ, ebb.Commands, environment)
-	outputs := slices.DeleteFunc(there.Names(), func(topic string) bool { return topic == commands })
-	for _, topics := range [][]string{outputs, {commands}} {
-		some, err := kadm.NewClient(cl).ListEndOffsets(ctx, topics...)
+	outputs := slices.DeleteFunc(there.Names(), func(topic string) bool { return topic == r.commands })
+	for _, topics := range [][]string{outputs, {r.commands}} {
+		some, err := adm.ListEndOffsets(ctx, topics...)
 		if err == nil {
 			err = some.Error()
 		}
 		if err != nil {
-			return h, err
+			return nil, err
 		}
 		maps.Copy(ends, some)
 	}
-	left := map[string]map[int32]int64{}
-	from := map[string]map[int32]kgo.Offset{}
-	parts := 0
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset == 0 {
-			return
-		}
-		if left[o.Topic] == nil {
-			left[o.Topic], from[o.Topic] = map[int32]int64{}, map[int32]kgo.Offset{}
-		}
-		left[o.Topic][o.Partition], from[o.Topic][o.Partition] = o.Offset, kgo.NewOffset().AtStart()
-		parts++
-	})
-	cl.AddConsumePartitions(from)
-	for parts > 0 {
-		f := cl.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return h, fmt.Errorf("reading what the topics hold: %w", ctx.Err())
-		}
-		f.EachRecord(func(r *kgo.Record) {
-			end := left[r.Topic][r.Partition]
-			if !r.Attrs.IsControl() && r.Offset < end {
-				*lists[r.Topic] = append(*lists[r.Topic], taken(r, r.Topic == dead))
-			}
-			if end > 0 && r.Offset >= end-1 {
-				left[r.Topic][r.Partition] = 0
-				parts--
-			}
-		})
-	}
-	return h, nil
+	return ends, nil
 }
 
 // taken is a record as the history has it. A dead one has the coordinates of
@@ -109,22 +130,26 @@ func taken(k *kgo.Record, dead bool) ebb.Record {
 	return r
 }
 
-// settled records what the topics hold once all commands are answered, and no
+// settled returns what the topics hold once all commands are answered, and no
 // more come. A send that was given up may still arrive.
 func settled(t *testing.T, seeds []string, environment string, within time.Duration) history.History {
 	t.Helper()
+	topics, err := newReader(seeds, environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer topics.cl.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	look := time.NewTicker(200 * time.Millisecond)
 	defer look.Stop()
-	for before := -1; ; {
-		h, err := record(ctx, seeds, environment)
-		if err == nil && len(h.Commands) > 0 && len(h.Replies)+len(h.Dead) >= len(h.Commands) {
-			if len(h.Commands) == before {
-				return h
-			}
-			before = len(h.Commands)
+	for before := [3]int{}; ; {
+		h, err := topics.look(ctx)
+		now := [3]int{len(h.Commands), len(h.Replies), len(h.Dead)}
+		if err == nil && now[0] > 0 && now[1]+now[2] >= now[0] && now == before {
+			return h
 		}
+		before = now
 		if ctx.Err() != nil {
 			t.Fatalf("after %v: %d commands, %d answers, %d dead, %v\n%s", within, len(h.Commands), len(h.Replies), len(h.Dead), err, transactions(seeds))
 		}
