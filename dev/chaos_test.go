@@ -379,23 +379,37 @@ func (p *person) check(t *testing.T) {
 	for _, wrong := range p.wrong {
 		t.Errorf("%s: %s", p.name, wrong)
 	}
-	deadline := time.Now().Add(soon)
-	for {
-		resp, err := client.Do(p.request(t.Context(), "GET", "http://"+p.gateway+"/api/board/task?fresh", nil))
-		if err == nil && resp.StatusCode == http.StatusOK {
-			var answer struct{ Items []message }
-			err = json.NewDecoder(resp.Body).Decode(&answer)
+	var items []message
+	for next := "/api/board/task?fresh&limit=10"; next != ""; {
+		var page struct {
+			Items []message
+			Next  string
+		}
+		if err := json.Unmarshal(p.read(t, next), &page); err != nil {
+			t.Fatal(err)
+		}
+		items, next = append(items, page.Items...), page.Next
+	}
+	p.compare(t, items)
+}
+
+// read waits until the gateway answers.
+func (p *person) read(t *testing.T, path string) []byte {
+	t.Helper()
+	for deadline := time.Now().Add(soon); ; pause(t.Context(), 100*time.Millisecond) {
+		resp, err := client.Do(p.request(t.Context(), "GET", "http://"+p.gateway+path, nil))
+		if err == nil {
+			var body []byte
+			body, err = io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if err != nil {
-				t.Fatal(err)
+			if err == nil && resp.StatusCode == http.StatusOK {
+				return body
 			}
-			p.compare(t, answer.Items)
-			return
+			err = errors.Join(err, errors.New(resp.Status))
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s cannot read: %v", p.name, err)
+			t.Fatalf("%s cannot read %s: %v", p.name, path, err)
 		}
-		pause(t.Context(), 100*time.Millisecond)
 	}
 }
 
