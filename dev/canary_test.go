@@ -73,7 +73,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 	if err := s.end(syscall.SIGTERM); err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	for _, found := range c.in([]byte(s.said())) {
+	for _, found := range c.in([]byte(s.log.String())) {
 		if !strings.HasPrefix(found, "an address") {
 			t.Errorf("the log has %s at its end", found)
 		}
@@ -200,7 +200,7 @@ func (m *mission) play(t *testing.T) map[string]*logtest.Text {
 			t.Errorf("%s has a token that a reply carried", name)
 		}
 	}
-	if log := m.system.said(); strings.Contains(log, foreign[:30]) {
+	if log := m.log.String(); strings.Contains(log, foreign[:30]) {
 		t.Error("the log has what could not be read")
 	}
 
@@ -301,7 +301,7 @@ func (m *mission) lastID(stream *logtest.Text) string {
 // look returns all that was written anywhere, by where.
 func (m *mission) look(t *testing.T, streams map[string]*logtest.Text) map[string][]byte {
 	t.Helper()
-	all := map[string][]byte{"log": []byte(m.system.said()), "refusals": []byte(m.said.String())}
+	all := map[string][]byte{"log": []byte(m.log.String()), "refusals": []byte(m.said.String())}
 	for name, stream := range streams {
 		all[name] = []byte(stream.String())
 	}

@@ -93,7 +93,7 @@ func ruin(t *testing.T, kafka string) {
 		t.Errorf("only %d commands got through", commands)
 	}
 	if t.Failed() {
-		t.Logf("the parts said:\n%s", town.said())
+		t.Logf("the parts said:\n%s", &town.logs)
 	}
 }
 
@@ -110,10 +110,6 @@ type part struct {
 	name string
 	args []string
 	cmd  *exec.Cmd
-}
-
-func (w *town) said() string {
-	return w.logs.String()
 }
 
 // newTown starts the parts, all of them with those flags too.

@@ -152,7 +152,7 @@ func TestTraceAcrossProcesses(t *testing.T) {
 			}
 		}
 		if time.Since(begun) > soon {
-			t.Fatalf("nothing is answered; the parts said:\n%s", town.said())
+			t.Fatalf("nothing is answered; the parts said:\n%s", &town.logs)
 		}
 		pause(ctx, 50*time.Millisecond)
 	}

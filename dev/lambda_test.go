@@ -41,7 +41,7 @@ func TestRoundTripThroughFunctions(t *testing.T) {
 	s := startLambda(t)
 	roundTrip(t, s, s.addrOf("kafka"))
 	for _, name := range []string{"connect", "setup"} {
-		if !strings.Contains(s.said(), `"function":"`+name+`"`) {
+		if !strings.Contains(s.log.String(), `"function":"`+name+`"`) {
 			t.Errorf("nothing was heard of %s", name)
 		}
 	}

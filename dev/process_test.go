@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ebb-events/ebb/internal/kafkatest"
+	"github.com/ebb-events/ebb/internal/logtest"
 	"github.com/ebb-events/ebb/sse"
 )
 
@@ -53,8 +54,8 @@ type system struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	addr map[string]string // by part
-	mu   sync.Mutex
-	log  bytes.Buffer
+	mu   sync.Mutex        // of addr
+	log  logtest.Text
 	gone chan error
 
 	ended bool // because the test wanted it
@@ -90,16 +91,16 @@ func start(t *testing.T, data string, flags ...string) *system {
 	t.Cleanup(func() {
 		_ = s.cmd.Process.Kill()
 		if t.Failed() && !s.ended {
-			t.Logf("ebb dev said:\n%s", s.said())
+			t.Logf("ebb dev said:\n%s", &s.log)
 		}
 	})
 	select {
 	case line := <-ready:
 		if !strings.HasPrefix(line, "ready http://"+s.addrOf("gateway")+"/") {
-			t.Fatalf("ebb dev says %q and\n%s", line, s.said())
+			t.Fatalf("ebb dev says %q and\n%s", line, &s.log)
 		}
 	case <-time.After(soon):
-		t.Fatalf("ebb dev is not ready after %v:\n%s", soon, s.said())
+		t.Fatalf("ebb dev is not ready after %v:\n%s", soon, &s.log)
 	}
 	return s
 }
@@ -108,19 +109,13 @@ func (s *system) readLog(stderr io.Reader) {
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		var entry struct{ Msg, Part, Addr string }
-		s.mu.Lock()
 		fmt.Fprintln(&s.log, lines.Text())
 		if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "serving" {
+			s.mu.Lock()
 			s.addr[entry.Part] = entry.Addr
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
-}
-
-func (s *system) said() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
 }
 
 func (s *system) addrOf(part string) string {

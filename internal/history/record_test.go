@@ -53,14 +53,15 @@ func (r *reader) look(ctx context.Context) (history.History, error) {
 		return r.h, err
 	}
 	from := map[string]map[int32]kgo.Offset{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if r.next[o.Topic] == nil {
-			r.next[o.Topic], from[o.Topic] = map[int32]int64{}, map[int32]kgo.Offset{}
-			for partition := range ends[o.Topic] {
-				from[o.Topic][partition] = kgo.NewOffset().AtStart()
-			}
+	for topic, partitions := range ends {
+		if r.next[topic] != nil {
+			continue
 		}
-	})
+		r.next[topic], from[topic] = map[int32]int64{}, map[int32]kgo.Offset{}
+		for p := range partitions {
+			from[topic][p] = kgo.NewOffset().AtStart()
+		}
+	}
 	r.cl.AddConsumePartitions(from)
 	behind := func() (n int) {
 		ends.Each(func(o kadm.ListedOffset) {
@@ -151,7 +152,7 @@ func settled(t *testing.T, seeds []string, environment string, within time.Durat
 		}
 		before = now
 		if ctx.Err() != nil {
-			t.Fatalf("after %v: %d commands, %d answers, %d dead, %v\n%s", within, len(h.Commands), len(h.Replies), len(h.Dead), err, transactions(seeds))
+			t.Fatalf("after %v: %d commands, %d answers, %d dead, %v\n%s", within, now[0], now[1], now[2], err, transactions(seeds))
 		}
 		select {
 		case <-ctx.Done():
