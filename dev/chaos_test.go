@@ -218,11 +218,12 @@ func (p *person) act(ctx context.Context) {
 			command["_command"] = "create"
 		}
 		body, _ := json.Marshal(command)
-		for !p.post(ctx, id, body) {
-			if ctx.Err() != nil {
-				return // it may have arrived; nothing was promised
+		// To the end, for one that is given up may still arrive, after all was heard.
+		for begun := time.Now(); !p.post(ctx, id, body); pause(p.t.Context(), 50*time.Millisecond) {
+			if time.Since(begun) > 2*soon {
+				p.complain("%s is not accepted", command["_corr"])
+				return
 			}
-			pause(ctx, 50*time.Millisecond)
 		}
 		p.mu.Lock()
 		p.sent = append(p.sent, command["_corr"].(string))
